@@ -1,0 +1,1 @@
+"""Frozen values and pure rules: what the parts of Guesthouse speak about."""
