@@ -1,0 +1,1 @@
+"""The contract with guests, version 1, sans I/O: bytes to values and back."""
