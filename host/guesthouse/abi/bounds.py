@@ -9,6 +9,7 @@ types, and nothing behind its end. The walk takes about 0.1 us a value and looks
 Format: https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
+from collections.abc import Generator
 from typing import Final
 
 from guesthouse.abi.contract import MAX_DEPTH
@@ -40,6 +41,9 @@ _EXPONENTS: Final = {0xCA: (0x7F80, 5), 0xCB: (0x7FF0, 9)}
 """Bits that are all set, in the first two bytes after it, where a float is not finite; and how long it is."""
 
 
+_STEP_VALUES: Final = 4_096
+
+
 class _FaultError(Exception):
     """What is wrong at a byte; `check` knows of which message."""
 
@@ -53,8 +57,16 @@ def check(data: bytes, place: str, max_values: int, textual: frozenset[bytes] = 
     *max_values* counts keys too, and containers twice, since they cost the most. *textual* names fields of the message
     that hold no binary data at any depth. That text is UTF-8 is left to the decoder.
     """
+    for _ in check_in_steps(data, place, max_values, textual):
+        pass
+
+
+def check_in_steps(
+    data: bytes, place: str, max_values: int, textual: frozenset[bytes] = frozenset()
+) -> Generator[None, None, None]:
+    """Do as `check` does, with a pause after every few thousand values, in which others may run."""
     try:
-        end = _check_fields(data, max_values, textual)
+        end = yield from _check_fields(data, max_values, textual)
     except IndexError:
         end = len(data) + 1
     except _FaultError as error:
@@ -65,7 +77,7 @@ def check(data: bytes, place: str, max_values: int, textual: frozenset[bytes] = 
         raise BrokenContract(f"{place}, at byte {end}: the message ends here, but not its bytes")
 
 
-def _check_fields(data: bytes, budget: int, textual: frozenset[bytes]) -> int:
+def _check_fields(data: bytes, budget: int, textual: frozenset[bytes]) -> Generator[None, None, int]:
     """Walk over the map that a message is; answer where it ends, perhaps behind the last byte."""
     first = data[0]
     if first not in _MAPS:
@@ -76,15 +88,21 @@ def _check_fields(data: bytes, budget: int, textual: frozenset[bytes]) -> int:
         if budget < 0:
             raise _FaultError(position, "more values than a message may hold")
         start, end = _text(data, position)
-        position, budget = _walk(data, end, budget, binary=data[start:end] not in textual)
+        position, budget = yield from _walk(data, end, budget, binary=data[start:end] not in textual)
     return position
 
 
-def _walk(data: bytes, position: int, budget: int, *, binary: bool) -> tuple[int, int]:
+def _walk(  # noqa: C901 - the hot loop of every message: a call for each token would double its cost
+    data: bytes, position: int, budget: int, *, binary: bool
+) -> Generator[None, None, tuple[int, int]]:
     """Walk over one value; answer where it ends and how many more values are allowed."""
     outer: list[tuple[int, bool]] = []
-    left, is_map = 1, False
+    left, is_map, walked = 1, False, 0
     while True:
+        walked += 1
+        if walked == _STEP_VALUES:
+            walked = 0
+            yield
         while not left:
             if not outer:
                 return position, budget

@@ -1,12 +1,13 @@
 """What ``guesthouse_call`` answered: bytes to a `Reply`, or `BrokenContract`."""
 
 import re
+from collections.abc import Generator
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Raw, Struct
 from msgspec.msgpack import Decoder, encode
 
-from guesthouse.abi.bounds import check
+from guesthouse.abi.bounds import check, check_in_steps
 from guesthouse.abi.contract import MAX_EVENT_BYTES, MAX_EVENTS, MAX_MESSAGE_BYTES, MAX_REPLY_VALUES, MAX_RESULTS
 from guesthouse.abi.decoding import Code, Milliseconds, Pairs, decode
 from guesthouse.errors import BrokenContract
@@ -54,11 +55,21 @@ def decode_reply(data: bytes | memoryview) -> Reply:
     The caller bounds the number of bytes; time and memory are bounded here.
     """
     data = bytes(data)
-    return _PLAIN.get(data) or _decode_reply(data)
-
-
-def _decode_reply(data: bytes) -> Reply:
+    plain = _PLAIN.get(data)
+    if plain is not None:
+        return plain
     check(data, "reply", MAX_REPLY_VALUES, _TEXTUAL)
+    return _to_reply(data)
+
+
+def decode_reply_in_steps(data: bytes) -> Generator[None, None, Reply]:
+    """Do as `decode_reply` does, with pauses in which others may run: a large reply takes tens of milliseconds."""
+    yield from check_in_steps(data, "reply", MAX_REPLY_VALUES, _TEXTUAL)
+    yield
+    return _to_reply(data)
+
+
+def _to_reply(data: bytes) -> Reply:
     reply = decode(_reply, data, "reply")
     return Reply(
         verdict=reply.verdict,
