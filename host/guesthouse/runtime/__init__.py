@@ -1,0 +1,1 @@
+"""The engine: any WebAssembly guest, a fresh instance for every event. The only folder that knows wasmtime."""
