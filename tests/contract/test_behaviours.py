@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.engines import EVENT, SECONDS_OF_FUEL, answer_of, behave, opened
+from tests.support.guests import LANGUAGES, ROOT, SPECIAL, behaviours, special
+from tests.support.receiver import Received, Receiver, reply
 
 from guesthouse.abi.call import CallContext, Webhook
 from guesthouse.errors import (
@@ -33,9 +36,6 @@ from guesthouse.model.report import LogLevel, Report
 from guesthouse.runtime.engine import Engine
 from guesthouse.runtime.handles import REFUSALS
 from guesthouse.runtime.modules import Module
-from tests.support.engines import EVENT, answer_of, behave, opened
-from tests.support.guests import LANGUAGES, ROOT, SPECIAL, behaviours, special
-from tests.support.receiver import Received, Receiver, reply
 
 pytestmark = pytest.mark.anyio
 BEHAVIOURS = ROOT / "guest-sdks" / "behaviours.md"
@@ -116,7 +116,12 @@ async def test_context_is_handed_through(guest: Module) -> None:
     report = await guest.invoke("onGroup", EVENT, settings=settings, context=context)
     assert answer_of(report) == {
         "handler": "onGroup",
-        **{"function": "fn", "version": "v1", "source": "src", "destination": "", "attempt": 3, "deadline_ms": 1234},
+        "function": "fn",
+        "version": "v1",
+        "source": "src",
+        "destination": "",
+        "attempt": 3,
+        "deadline_ms": 1234,
         "settings": settings,
     }
 
@@ -275,6 +280,7 @@ async def test_parallel_http_has_all_requests_under_way_at_once(guest: Module) -
 
 async def test_race_http_reads_the_first_and_leaves_the_others(guest: Module) -> None:
     """What is still under way when the guest is done is cancelled."""
+
     async def slow(request: Received) -> bytes:
         if request.target == "/slow":
             await asyncio.Event().wait()
@@ -433,7 +439,7 @@ async def test_exit_is_a_trap_of_its_own(guest: Module, code: int) -> None:
 async def test_spin_ends_by_fuel_or_by_its_deadline(guest: Module) -> None:
     """Whichever comes first."""
     broke(await behave(guest, "spin", limits=Limits(fuel=1_000_000)), FuelExhausted)
-    broke(await behave(guest, "spin", limits=Limits(fuel=10**12, deadline_ms=20)), DeadlineExceeded)
+    broke(await behave(guest, "spin", limits=Limits(fuel=SECONDS_OF_FUEL, deadline_ms=20)), DeadlineExceeded)
 
 
 async def test_hog_runs_out_of_memory(guest: Module) -> None:

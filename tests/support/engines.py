@@ -3,20 +3,22 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
-from typing import Any, Unpack
+from typing import Any
 
 import msgpack
+from tests.support.guests import minimal, packed
+from tests.support.hostile import artefacts
 
 from guesthouse.config import EngineConfig
 from guesthouse.model.report import Report
 from guesthouse.runtime.engine import Engine
 from guesthouse.runtime.modules import Module
-from tests.support.guests import Parts, minimal, packed
-from tests.support.hostile import artefacts
 
 LOOPBACK = ip_network("127.0.0.0/8")
 EVENT: Mapping[str, object] = {"type": "track", "event": "Order Completed", "userId": "u1"}
 HOUR_MS = 3_600_000
+SECONDS_OF_FUEL = 5 * 10**9
+"""More than any deadline here lets a guest use, and yet an end should a time slice have none."""
 PATIENCE_SECONDS = 20.0
 """How long a test waits for what must come, before it fails."""
 
@@ -49,7 +51,7 @@ def answer_of(report: Report) -> Any:  # noqa: ANN401 - whatever a guest answers
     return report.reply.event
 
 
-def digit(expression: str, *, before: str = "", **parts: Unpack[Parts]) -> bytes:
+def digit(expression: str, *, before: str = "", **parts: Any) -> bytes:  # noqa: ANN401 - the other parts of `minimal`
     """Build a guest whose message is one digit, what the i32 *expression* gives, computed after *before*."""
     message = msgpack.packb(_DIGIT)
     store = f"(i32.store8 (i32.const {_DATA_AT + message.index(b'?')}) (i32.add (i32.const 48) {expression}))"

@@ -5,9 +5,10 @@ case says and give its slot back. Meanwhile a timer of a millisecond measures ho
 less than `MOST_DELAY_SECONDS` late. At last innocent guests take every slot at once, and all of them work. That the
 host's process lives needs no assertion: it is the process that runs the tests.
 
-Other processes may hold the processor, which makes the loop late through no fault of its own. So a case whose only
-failure is the delay is tried once more, and then a probe counts as late by no more than the CPU time that the loop's
-thread has used since the probe was set: that is what the host itself did.
+Other processes may hold the processors, which makes the loop late through no fault of its own. So a case whose only
+failure is the delay is tried once more. Then a probe counts as late by no more than the CPU time that the loop's thread
+has used since it was set, and more is allowed where a loop without any guest, which is kept as busy as the scheduler
+may keep it, is later than it would be on a calm machine.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tests.support.guests import ROOT, host, minimal
 
 import guesthouse
 from guesthouse.config import CompilerConfig, EngineConfig
@@ -34,12 +36,13 @@ from guesthouse.model.verdict import Verdict
 from guesthouse.runtime.engine import Engine
 from guesthouse.runtime.modules import Module
 from guesthouse.runtime.outbound import Outbound
-from tests.support.guests import ROOT, host, minimal
 
 MOST_DELAY_SECONDS = 0.010
 PROBES = 100
 PROBE_SECONDS = 0.001
-LONGEST_SECONDS = 4.0
+CALM_SECONDS = 0.003
+"""How late (p99) a loop is that works 2 ms in each turn, where nothing else runs."""
+LONGEST_SECONDS = 2.5
 """Attacks that leave few turns to the loop aren't repeated for longer than this."""
 SLOTS = 2
 EVENT: Mapping[str, object] = MappingProxyType({"type": "track", "event": "Hostile"})
@@ -190,8 +193,10 @@ class Gauntlet:
         first = await self._probe(attack, probes)
         if p99(first.late) >= MOST_DELAY_SECONDS:
             second = await self._probe(attack, probes)
-            best = min(p99(second.late), p99(second.busy))
-            assert best < MOST_DELAY_SECONDS, f"the loop is late by {best * 1000:.1f} ms (p99)"
+            late = min(p99(second.late), p99(second.busy))
+            if late >= MOST_DELAY_SECONDS:
+                allowed = MOST_DELAY_SECONDS * max(1.0, p99((await self._probe(_work, probes)).late) / CALM_SECONDS)
+                assert late < allowed, f"the loop is late by {late * 1000:.1f} ms (p99), {allowed * 1000:.1f} at most"
         await self._entertain()
 
     async def _probe(self, attack: Callable[[], Awaitable[None]], probes: int) -> Probe:
@@ -228,6 +233,13 @@ class Gauntlet:
         reports = await asyncio.gather(*guests)
         assert [report.verdict for report in reports] == [Verdict.DONE] * slots, reports
         assert self.engine.active == 0
+
+
+async def _work() -> None:
+    """Keep the loop as busy as the scheduler may in one turn."""
+    until = monotonic() + 0.002
+    while monotonic() < until:
+        pass
 
 
 @cache

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.support.engines import EVENT, HOUR_MS, SECONDS_OF_FUEL, behave, configured, digit, digit_of
+from tests.support.guests import behaviours, host, minimal
 from wasmtime import _bindings
 
 from guesthouse.clock import SystemClock
@@ -30,10 +32,8 @@ from guesthouse.runtime.engine import Engine
 from guesthouse.runtime.guest import Guest
 from guesthouse.runtime.imports import trampolines
 from guesthouse.runtime.modules import Module
-from tests.support.engines import EVENT, HOUR_MS, behave, configured, digit, digit_of
-from tests.support.guests import behaviours, host, minimal
 
-PLENTY = Limits(fuel=10**12)
+PLENTY = Limits(fuel=SECONDS_OF_FUEL)
 HANG_SECONDS = 2.0
 """What takes milliseconds otherwise hangs when it takes longer than this."""
 SLEEP_AND_WAIT = """
@@ -88,10 +88,10 @@ def _fail(*_arguments: object) -> None:
 
 @scenario
 async def continuation_first(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """An import that suspends fails; broken: before its continuation is set."""
+    """Let an import that suspends fail; broken: before its continuation is set."""
     suspend = Guest.suspend
     if broken:
-        trampolines._Words = _Words(_fail)  # type: ignore[assignment,misc]
+        trampolines._Words = _Words(_fail)  # type: ignore[assignment]
     Guest.suspend = _fail  # type: ignore[method-assign,assignment]
     async with Engine.open(configured()) as engine:
         module = await engine.load(sleeper(1))
@@ -106,11 +106,11 @@ async def continuation_first(broken: bool) -> None:  # noqa: FBT001 - a scenario
 
 @scenario
 async def interrupt_in_a_trampoline(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """Ctrl-C comes at the worst moment; broken: with nothing between it and the trampoline."""
+    """Let Ctrl-C come at the worst moment; broken: with nothing between it and the trampoline."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if broken:
-        engine_module.SignalShield = _NoShield  # type: ignore[misc,assignment]
-    trampolines._Words = _Words(lambda: signal.raise_signal(signal.SIGINT))  # type: ignore[assignment,misc]
+        setattr(engine_module, "SignalShield", _NoShield)  # noqa: B010 - mypy has it that classes aren't assigned
+    trampolines._Words = _Words(lambda: signal.raise_signal(signal.SIGINT))  # type: ignore[assignment]
     async with Engine.open(configured()) as engine:
         await (await engine.load(sleeper(HOUR_MS))).invoke("onTrack", EVENT)
 
@@ -130,7 +130,7 @@ class _NoShield:
 
 @scenario
 async def interrupt_while_spinning(_broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """Ctrl-C comes from outside while a guest computes."""
+    """Let Ctrl-C come from outside while a guest computes."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     async with Engine.open(configured()) as engine:
         module = await engine.load(behaviours())
@@ -140,7 +140,7 @@ async def interrupt_while_spinning(_broken: bool) -> None:  # noqa: FBT001 - a s
 
 @scenario
 async def future_before_store(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A suspended guest is cancelled; broken: its store goes first."""
+    """Cancel suspended guests; broken: their stores go first."""
     if broken:
         Guest._close = _close_in_the_wrong_order  # type: ignore[method-assign]
     async with Engine.open(configured()) as engine:
@@ -171,7 +171,7 @@ SLOW_TO_START = minimal(
 
 @scenario
 async def instance_pre_outlives_the_future(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A guest is slow to start; broken: what it is instantiated from is freed meanwhile."""
+    """Run a guest that is slow to start; broken: what it is instantiated from is freed meanwhile."""
     async with Engine.open(configured()) as engine:
         module = await engine.load(SLOW_TO_START)
         assert module.why_not_snapshotted
@@ -185,7 +185,7 @@ async def instance_pre_outlives_the_future(broken: bool) -> None:  # noqa: FBT00
 
 @scenario
 async def future_outlives_its_poll(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A guest asks the time; broken: the host ends it right there, inside its own poll."""
+    """Tell a guest the time; broken: end it right there, inside its own poll."""
 
     class Clock(SystemClock):
         def now_ms(self) -> int:
@@ -203,7 +203,7 @@ async def future_outlives_its_poll(broken: bool) -> None:  # noqa: FBT001 - a sc
 
 @scenario
 async def faulthandler_first(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A guest reaches beyond its memory; broken: the fault handler was enabled after the engine."""
+    """Let a guest reach beyond its memory; broken: the fault handler is enabled after the engine."""
     if not broken:
         faulthandler.enable()
     async with Engine.open(configured()) as engine:
@@ -216,7 +216,7 @@ async def faulthandler_first(broken: bool) -> None:  # noqa: FBT001 - a scenario
 
 @scenario
 async def exec_not_fork(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A module is compiled in a child while an engine lives here; broken: in a forked one."""
+    """Compile a module in a child while an engine lives here; broken: in a forked one."""
     async with Engine.open(configured(cache_folder=None)) as engine:
         await engine.load(sleeper(1))
         if not broken:
@@ -244,21 +244,25 @@ def limited(kind: int) -> None:
 
 @scenario
 async def limits_of_a_child(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """The child's engine is made under a limit; broken: of its address space, not of its data."""
+    """Make an engine under a limit, as the child does; broken: of its address space, not of its data."""
     limited(resource.RLIMIT_AS if broken else resource.RLIMIT_DATA)
 
 
 @scenario
 async def artefacts_from_bytes(broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """All artefact files are overwritten while their modules run; broken: they were mapped, not read."""
+    """Overwrite all artefact files while their modules are loaded; broken: they were mapped, not read."""
     with TemporaryDirectory() as folder:
         async with Engine.open(configured(cache_folder=Path(folder))) as engine:
             module = await engine.load(sleeper(1))
             if broken:
                 module.instance_pre = _mapped(engine, Path(folder) / "mapped")
-            for path in Path(folder).glob("*"):
-                path.write_bytes(bytes(path.stat().st_size))
+            _overwrite(Path(folder))
             assert digit_of(await module.invoke("onTrack", EVENT)) == 1
+
+
+def _overwrite(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_bytes(bytes(path.stat().st_size))
 
 
 def _mapped(engine: Engine, path: Path) -> int:
@@ -276,7 +280,7 @@ def _mapped(engine: Engine, path: Path) -> int:
 
 @scenario
 async def closing_while_loading(_broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """The engine closes while a child compiles for it."""
+    """Close the engine while a child compiles for it."""
     async with Engine.open(configured(cache_folder=None)) as engine:
         task = asyncio.ensure_future(engine.load(sleeper(1)))
         await asyncio.sleep(0)
@@ -287,7 +291,7 @@ async def closing_while_loading(_broken: bool) -> None:  # noqa: FBT001 - a scen
 
 @scenario
 async def unloading_while_starting(_broken: bool) -> None:  # noqa: FBT001 - a scenario's one parameter
-    """A module is closed while its guests are suspended, slow to start, or haven't started."""
+    """Close a module while its guests are suspended, slow to start, or haven't started."""
     for source in (sleeper(50), SLOW_TO_START):
         async with Engine.open(configured()) as engine:
             module = await engine.load(source)

@@ -1,12 +1,12 @@
 """The artefact store: authenticated, whole or absent, never trusted by name."""
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
 import pytest
 
-from guesthouse.runtime import artefacts
 from guesthouse.runtime.artefacts import ArtefactStore
 
 
@@ -116,7 +116,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artefacts.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         store.save("key", b"new")
     assert store.load("key") == b"old"
@@ -129,7 +129,7 @@ def test_a_save_that_fails_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artefacts.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         store.save("key", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
@@ -152,14 +152,14 @@ def test_artefacts_and_the_key_are_readable_by_the_host_only(tmp_path: Path) -> 
 def test_two_hosts_that_start_at_once_use_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both saw no key; the one that comes second uses the first one's."""
     first: list[ArtefactStore] = []
-    draw = artefacts.secrets.token_bytes
+    draw = secrets.token_bytes
 
     def draw_late(count: int) -> bytes:
-        monkeypatch.setattr(artefacts.secrets, "token_bytes", draw)
+        monkeypatch.setattr(secrets, "token_bytes", draw)
         first.append(ArtefactStore(tmp_path))
         return draw(count)
 
-    monkeypatch.setattr(artefacts.secrets, "token_bytes", draw_late)
+    monkeypatch.setattr(secrets, "token_bytes", draw_late)
     second = ArtefactStore(tmp_path)
     first[0].save("key", b"code")
     assert second.load("key") == b"code"

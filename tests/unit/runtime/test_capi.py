@@ -1,6 +1,9 @@
 """The check at start: a library that these declarations don't fit is refused, clearly."""
 
 import ctypes
+import importlib.metadata
+import importlib.util
+import platform
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,10 +94,10 @@ def test_a_missing_package_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Said in words, not as an import error of some depth."""
 
     def gone(name: str) -> str:
-        raise capi.importlib.metadata.PackageNotFoundError(name)
+        raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(capi.importlib.metadata, "version", gone)
-    monkeypatch.setattr(capi.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.metadata, "version", gone)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     for ask in (capi.version, capi.library_path):
         with pytest.raises(UnfitEngine, match="isn't installed"):
             ask()
@@ -102,6 +105,6 @@ def test_a_missing_package_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_machine_without_a_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wheel serves some platforms only."""
-    monkeypatch.setattr(capi.platform, "machine", lambda: "m68k")
+    monkeypatch.setattr(platform, "machine", lambda: "m68k")
     with pytest.raises(UnfitEngine, match="no library for linux on m68k"):
         capi.library_path()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from guesthouse.abi.contract import NOT_READY, TOO_MANY_HANDLES
 from guesthouse.errors import BrokenContract, TooManyCalls
-from guesthouse.runtime.handles import NOT_READY, REFUSALS, TOO_MANY_HANDLES, Handles
+from guesthouse.runtime.handles import REFUSALS, Handles
 
 
 def test_handles_count_from_one_and_are_never_used_twice() -> None:

@@ -9,13 +9,14 @@ from guesthouse.runtime import scheduler as scheduler_module
 from guesthouse.runtime.scheduler import FairQueue, Scheduler
 
 TURN = 2.0
+Callback = Callable[[], None]
 
 
 class Loop:
     """Keeps what was asked for soon; `turn` runs what one turn of an event loop would."""
 
     def __init__(self) -> None:
-        self.soon: deque[Callable[[], None]] = deque()
+        self.soon: deque[Callback] = deque()
 
     def turn(self) -> None:
         """Run what was asked for before this turn began."""
@@ -38,21 +39,27 @@ class FakeGuest:
     """Runs *slices* slices of *seconds* each, for ever if that is None."""
 
     def __init__(
-        self, name: str, ran: list[str], clock: Clock, *, slices: int | None = 1, seconds: float = 1.0, lane: str = "t/d"
+        self,
+        name: str,
+        stage: "Stage",
+        *,
+        slices: int | None = 1,
+        seconds: float = 1.0,
+        lane: str = "t/d",
     ) -> None:
         tenant, destination = lane.split("/")
         self.lane = (tenant, destination)
         self.slice_began = 0.0
         self.name = name
-        self._ran, self._clock, self._left, self._seconds = ran, clock, slices, seconds
+        self._stage, self._left, self._seconds = stage, slices, seconds
         self.is_ended = False
 
     def advance(self) -> bool:
         """See `guesthouse.runtime.scheduler.Runnable.advance`."""
         if self.is_ended:
             return False
-        self._ran.append(self.name)
-        self._clock.now += self._seconds
+        self._stage.ran.append(self.name)
+        self._stage.clock.now += self._seconds
         if self._left is not None:
             self._left -= 1
         return self._left != 0
@@ -77,7 +84,7 @@ class Stage:
         self, name: str, *, slices: int | None = 1, seconds: float = 1.0, lane: str = "t/d", wake: bool = True
     ) -> FakeGuest:
         """Make a guest and wake it."""
-        guest = FakeGuest(name, self.ran, self.clock, slices=slices, seconds=seconds, lane=lane)
+        guest = FakeGuest(name, self, slices=slices, seconds=seconds, lane=lane)
         if wake:
             self.scheduler.wake(guest)
         return guest

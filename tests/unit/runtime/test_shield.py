@@ -1,4 +1,4 @@
-"""SIGINT while a guest runs: noted, and handled right after. (What happens without it: ``test_rules.py``.)"""
+"""SIGINT while a guest runs: noted, and handled right after; ``test_rules.py`` shows what happens without."""
 
 import signal
 import threading

@@ -2,15 +2,17 @@
 
 import asyncio
 import ctypes
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
+from typing import ClassVar
 
 import pytest
 
 from guesthouse.runtime import ticker as ticker_module
-from guesthouse.runtime.ticker import TICK_SECONDS, ThreadTicker, TimerTicker, open_ticker
+from guesthouse.runtime.ticker import AGAIN_SECONDS, TICK_SECONDS, ThreadTicker, TimerTicker, open_ticker
 
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 5.0
@@ -19,7 +21,11 @@ PATIENCE_SECONDS = 5.0
 class Bell:
     """What a ticker rings: counts, and can be waited for."""
 
+    kept: ClassVar[list["Bell"]] = []
+    """All of them, for ever: a late tick must not call what is freed, though its test has failed."""
+
     def __init__(self) -> None:
+        self.kept.append(self)
         self.rung = 0
         self.at = 0.0
         self._rang = threading.Event()
@@ -42,7 +48,7 @@ class Bell:
 
 Opener = Callable[[Bell], TimerTicker | ThreadTicker]
 TICKERS: dict[str, Opener] = {
-    "timer": lambda bell: TimerTicker(bell.address, 42),
+    "timer": lambda bell: TimerTicker(bell.address, 42, asyncio.get_running_loop().call_later),
     "thread": lambda bell: ThreadTicker(bell.ring),
 }
 
@@ -85,14 +91,58 @@ async def test_the_timer_hands_its_argument_to_the_function() -> None:
         assert bell.arguments[0] == 42
 
 
-async def test_a_timer_that_is_not_armed_does_not_tick() -> None:
-    """One tick for each arming: an idle engine wakes nobody."""
+async def test_a_timer_goes_on_ticking_in_case_the_first_tick_came_too_early() -> None:
+    """Before the guest had begun, say; until it is armed again."""
     async with opened("timer") as (bell, ticker):
         ticker.arm(perf_counter())
-        await bell.wait()
-        seen = bell.rung
-        assert not bell._rang.wait(TICK_SECONDS * 5)
-        assert bell.rung == seen
+        for _ in range(3):
+            await bell.wait()
+
+
+async def test_a_timer_rests_when_nobody_runs() -> None:
+    """It is looked after by the loop, at once when it was armed and no more than once at a time; then it ticks anew."""
+    watches: list[Callable[[], None]] = []
+    bell = Bell()
+    ticker = TimerTicker(bell.address, 0, lambda _seconds, watch: watches.append(watch))
+    ticker.arm(perf_counter())
+    ticker.arm(perf_counter() + 1)
+    await bell.wait()
+    assert len(watches) == 1
+    ticker._armed_at = perf_counter()
+    watches.pop()()
+    assert len(watches) == 1, "it was armed a moment ago: look again later"
+    ticker._armed_at -= 1
+    watches.pop()()
+    under_way = 0
+    while bell._rang.wait(AGAIN_SECONDS * 3):
+        bell._rang.clear()
+        under_way += 1
+        assert under_way <= 2, "it goes on and on"
+    assert not watches
+    ticker.arm(perf_counter())
+    assert len(watches) == 1
+    await bell.wait()
+    await ticker.close()
+    watches.pop()()
+
+
+async def test_close_waits_out_a_tick_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer that wasn't stopped may have ticked the moment before, however long ago it was armed."""
+    waited: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    bell = Bell()
+    ticker = TimerTicker(bell.address, 0, lambda _seconds, _watch: None)
+    ticker.arm(perf_counter())
+    ticker._armed_at -= 0.09
+    await bell.wait()
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    await ticker.close()
+    assert sum(waited) >= 0.05
 
 
 async def test_arming_again_puts_the_tick_off() -> None:
@@ -130,8 +180,8 @@ async def test_linux_has_the_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Python takes part in a tick there; elsewhere a thread does."""
     bell = Bell()
     for platform, kind in (("linux", TimerTicker), ("darwin", ThreadTicker)):
-        monkeypatch.setattr(ticker_module.sys, "platform", platform)
-        ticker = open_ticker(bell.address, 0, bell.ring)
+        monkeypatch.setattr(sys, "platform", platform)
+        ticker = open_ticker(bell.address, 0, tick=bell.ring, call_later=asyncio.get_running_loop().call_later)
         assert type(ticker) is kind
         await ticker.close()
 
@@ -139,10 +189,10 @@ async def test_linux_has_the_timer(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_a_timer_to_be_had_linux_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guests hold the interpreter's lock there, so a Python thread would never tick: better no engine than that."""
 
-    def none_left(_self: object, _function: int, _argument: int) -> None:
+    def none_left(_self: object, *_arguments: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(TimerTicker, "__init__", none_left)
     bell = Bell()
     with pytest.raises(OSError, match="temporarily unavailable"):
-        open_ticker(bell.address, 0, bell.ring)
+        open_ticker(bell.address, 0, tick=bell.ring, call_later=asyncio.get_running_loop().call_later)
