@@ -1,4 +1,4 @@
-"""The process that handles a stranger's module at deploy: parse, initialise, snapshot, compile, describe.
+"""The process that handles a stranger's module at deploy: parse, slice, initialise, snapshot, compile, describe.
 
 Run by `guesthouse.runtime.compiler` as ``python -m guesthouse.runtime.child``: a job and the module come in on stdin,
 the answer goes out on stdout. It limits itself first. It never speaks to the network, and its guest can't either:
@@ -28,6 +28,7 @@ from guesthouse.runtime.wasm.inspect import Inspection, inspect
 from guesthouse.runtime.wasm.module import parse
 from guesthouse.runtime.wasm.nesting import check_nesting
 from guesthouse.runtime.wasm.shape import PAGE_BYTES, ModuleShape
+from guesthouse.runtime.wasm.slicing import slice_bulk_operations
 
 T = TypeVar("T")
 _REFUSED = encode_refusal(Refusal.NOT_SUPPORTED, "the outside world can't be reached while a function is deployed")
@@ -118,6 +119,7 @@ def build(job: Job, module: bytes) -> Artefact:
     facts = inspect(shape)
     check_nesting(shape, module)
     _check_sizes(job, facts)
+    shape, module = _sliced(shape, module)
     workshop = Workshop(job)
     prepared, why_not = module, None
     if facts.has_initialize or facts.has_start:
@@ -135,6 +137,11 @@ def build(job: Job, module: bytes) -> Artefact:
         why_not_snapshotted=why_not,
         memory_min_pages=parse(prepared).memories[0].minimum,
     )
+
+
+def _sliced(shape: ModuleShape, module: bytes) -> tuple[ModuleShape, bytes]:
+    sliced = slice_bulk_operations(shape, module)
+    return (shape, module) if sliced is module else (parse(sliced), sliced)
 
 
 def _check_sizes(job: Job, facts: Inspection) -> None:

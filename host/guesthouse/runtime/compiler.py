@@ -17,6 +17,7 @@ from guesthouse.errors import RejectedModule
 from guesthouse.runtime import artefact, engine_settings
 from guesthouse.runtime.artefact import Artefact, Built, Job
 from guesthouse.runtime.artefacts import ArtefactStore
+from guesthouse.runtime.wasm.slicing import SLICER_VERSION
 from guesthouse.runtime.wasm.snapshot import SNAPSHOTTER_VERSION
 
 _MAX_ANSWER_BYTES = 512 << 20
@@ -57,7 +58,7 @@ class Compiler:
 
     def key(self, digest: str) -> str:
         """Name an artefact by everything that it depends on."""
-        return f"{digest}-{self._fingerprint}-{artefact.FORMAT}.{SNAPSHOTTER_VERSION}"
+        return f"{digest}-{self._fingerprint}-{artefact.FORMAT}.{SLICER_VERSION}.{SNAPSHOTTER_VERSION}"
 
     def forget(self, digest: str) -> None:
         """Drop a stored artefact that the engine refused, so that the next build makes it anew."""

@@ -47,7 +47,9 @@ class Engine:
         self._linker = self._lib.linker_new(self.cell.engine)
         self._imports = Imports(self.cell, self._linker, FUNCTIONS)
         tick, engine = cast(self._lib.engine_increment_epoch, c_void_p).value or 0, self.cell.engine
-        self._ticker = open_ticker(tick, engine, lambda: self._lib.engine_increment_epoch(engine))
+        self._ticker = open_ticker(
+            tick, engine, tick=lambda: self._lib.engine_increment_epoch(engine), call_later=self.loop.call_later
+        )
         self._shield = SignalShield(lambda: self.cell.guest is not None)
         self._scheduler: Scheduler[Invocation] = Scheduler(
             self.loop.call_soon,

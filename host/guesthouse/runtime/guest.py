@@ -40,19 +40,9 @@ class Guest:
     """The C side of one invocation, and what its imports work on."""
 
     __slots__ = (
-        *(
-            "_base",
-            "_bill",
-            "_largest_bill",
-            "_logbook",
-            "_outbox_bytes",
-            "_pending",
-            "_result_address",
-            "_size",
-            "_store",
-        ),
-        *("bug", "caller", "cell", "context", "fault", "fuel_used", "handles", "limits", "memory_bytes", "module"),
-        *("outbox", "scratch", "started", "waiting"),
+        *("_base", "_bill", "_is_counted", "_largest_bill", "_logbook", "_outbox_bytes", "_pending", "_result_address"),
+        *("_size", "_store", "bug", "caller", "cell", "context", "fault", "fuel_used", "handles", "limits"),
+        *("memory_bytes", "module", "outbox", "scratch", "started", "waiting"),
     )
 
     def __init__(self, cell: "Cell", module: "Startable", limits: "Limits") -> None:
@@ -75,6 +65,7 @@ class Guest:
         self._base = 0
         self._size = 0
         self._bill = 0
+        self._is_counted = False
         self._largest_bill = min(_LARGEST_BILL, limits.fuel // 100)
         self._pending: int | None = None
         self._result_address = 0
@@ -105,9 +96,12 @@ class Guest:
             self._base = lib.memory_data(context, scratch.p_memory)
             if module.needs_initialise:
                 yield from self.call(b"_initialize")
-            return (yield from work(self))
+            result = yield from work(self)
+            if self._count_usage() < 0:
+                raise FuelExhausted(limits.fuel)
         finally:
             self._close()
+        return result
 
     def answer(self, message: bytes) -> Steps[bytes]:
         """Hand *message* in and run the guest's handler; the bytes of its reply."""
@@ -171,21 +165,26 @@ class Guest:
             raise OutputTooLarge(what, length, self.limits.reply_bytes)
         return self.read(what, pointer, length)
 
-    def _count_usage(self) -> None:
+    def _count_usage(self) -> int:
+        """Note what was used; the fuel that is left, below zero where the bill for host calls is larger than that."""
         lib, scratch = self.cell.lib, self.scratch
         lib.context_get_fuel(self.context, scratch.p_fuel)
-        self.fuel_used = min(self.limits.fuel - scratch.fuel.value + self._bill, self.limits.fuel)
+        left: int = scratch.fuel.value - self._bill
+        self._is_counted = True
+        self.fuel_used = self.limits.fuel - max(left, 0)
         if self._base:
             self.memory_bytes = lib.memory_data_size(self.context, scratch.p_memory)
+        return left
 
     def _close(self) -> None:
-        lib, scratch = self.cell.lib, self.scratch
+        lib = self.cell.lib
         if self._pending is not None:
             lib.call_future_delete(self._pending)
             self._pending = None
-        self._count_usage()
+        if not self._is_counted:
+            self._count_usage()
         lib.store_delete(self._store)
-        self.cell.scratches.put(lib, scratch)
+        self.cell.scratches.put(lib, self.scratch)
 
     # What its imports work on -----------------------------------------------------------------------------------------
 

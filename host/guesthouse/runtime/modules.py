@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from guesthouse.abi.call import CallContext
 from guesthouse.model.capability import NOTHING, Capabilities
 from guesthouse.model.limits import DEFAULT_LIMITS, Limits
-from guesthouse.model.report import Report
+from guesthouse.model.reply import Reply
+from guesthouse.model.report import Report, Usage
+from guesthouse.model.verdict import Verdict
 from guesthouse.runtime.artefact import Artefact
 from guesthouse.runtime.sandbox import Call
 from guesthouse.runtime.wasm.shape import PAGE_BYTES
@@ -50,11 +52,14 @@ class Module:
         """Run *handler* on *payload* in a fresh instance.
 
         *payload* is an event, a list of events (``onBatch``) or a `guesthouse.abi.call.Webhook` (``onRequest``).
+        A handler that the function doesn't have is ``unsupported`` without running it.
         Secrets of *capabilities* join *settings* as their exposure says. *tenant* and *destination* are whose turn it
         is in the scheduler. What the guest does wrong is in the report; raised are `OperatorError` (the host is at
         fault: no free slot, engine closed) and ``ValueError`` (limits above the engine's ceilings, a payload that
         MessagePack can't hold). Cancelling the task cancels the guest.
         """
+        if handler not in self.description.handlers:
+            return _unsupported(handler)
         call = Call(
             handler=handler,
             payload=payload,
@@ -75,3 +80,10 @@ class Module:
         """Unload, once the invocations under way have ended; a further one is a ``ValueError``."""
         self.is_closed = True
         self._engine.unload(self)
+
+
+def _unsupported(handler: str) -> Report:
+    """Answer for a guest that lacks the handler: it is known without running it."""
+    reply = Reply(verdict=Verdict.UNSUPPORTED, message=f"the function has no {handler}")
+    usage = Usage(fuel=0, peak_memory_bytes=0, duration_ms=0.0, cpu_ms=0.0)
+    return Report(reply=reply, error=None, usage=usage)

@@ -43,7 +43,7 @@ def sleep(invocation: "Invocation", handle: int, message: bytes) -> None:
     if milliseconds:
         invocation.complete_later(handle, ELAPSED, milliseconds)
     else:
-        invocation.complete_soon(handle, ELAPSED)
+        invocation.complete_at_once(handle, ELAPSED)
 
 
 def hmac_sign(invocation: "Invocation", handle: int, message: bytes) -> None:
@@ -55,7 +55,7 @@ def hmac_sign(invocation: "Invocation", handle: int, message: bytes) -> None:
         answer = encode_refusal(Refusal.BAD_REQUEST, str(error))
     else:
         answer = _NO_SUCH_SECRET if signature is None else encode_signature(signature)
-    invocation.complete_soon(handle, answer)
+    invocation.complete_at_once(handle, answer)
 
 
 def hmac_verify(invocation: "Invocation", handle: int, message: bytes) -> None:
@@ -67,26 +67,26 @@ def hmac_verify(invocation: "Invocation", handle: int, message: bytes) -> None:
         answer = encode_refusal(Refusal.BAD_REQUEST, str(error))
     else:
         answer = _NO_SUCH_SECRET if valid is None else encode_valid(valid)
-    invocation.complete_soon(handle, answer)
+    invocation.complete_at_once(handle, answer)
 
 
 def cache_get(invocation: "Invocation", handle: int, message: bytes) -> None:
     """Look a key up in the function's cache."""
     found = invocation.engine.cache.get(invocation.cache_scope, decode_cache_get(message).key)
-    invocation.complete_soon(handle, encode_cached(found))
+    invocation.complete_at_once(handle, encode_cached(found))
 
 
 def cache_set(invocation: "Invocation", handle: int, message: bytes) -> None:
     """Store a value in the function's cache for a time."""
     request = decode_cache_set(message)
     refusal = invocation.engine.cache.set(invocation.cache_scope, request.key, request.value, request.ttl_ms)
-    invocation.complete_soon(handle, encode_done() if refusal is None else encode_refusal(*refusal))
+    invocation.complete_at_once(handle, encode_done() if refusal is None else encode_refusal(*refusal))
 
 
 def cache_delete(invocation: "Invocation", handle: int, message: bytes) -> None:
     """Forget a key of the function's cache."""
     invocation.engine.cache.delete(invocation.cache_scope, decode_cache_delete(message).key)
-    invocation.complete_soon(handle, encode_done())
+    invocation.complete_at_once(handle, encode_done())
 
 
 OPERATIONS: Mapping[str, Callable[["Invocation", int, bytes], None]] = MappingProxyType(

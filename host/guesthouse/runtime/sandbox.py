@@ -1,8 +1,9 @@
 """One invocation, from a call to a report: drives a guest, does what it asks of the host, judges how it ended."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -11,7 +12,7 @@ from guesthouse.abi.reply import decode_reply, decode_reply_in_steps
 from guesthouse.errors import BrokenContract, DeadlineExceeded, FunctionError
 from guesthouse.model.capability import Capabilities
 from guesthouse.model.limits import Limits
-from guesthouse.model.reply import Reply
+from guesthouse.model.reply import ItemResult, Reply
 from guesthouse.model.report import Report, Usage
 from guesthouse.runtime.guest import Guest, Steps
 from guesthouse.runtime.operations import OPERATIONS
@@ -30,6 +31,13 @@ _NO_SECRETS = Vault()
 _PERFORMING_SECONDS = 0.0005
 _DECODED_AT_ONCE = 8 * 1024
 """Bytes of a reply that take less than a time slice to decode, whatever they are."""
+
+
+Told = TypeVar("Told", Reply, ItemResult)
+
+
+def _with_masked(told: Told, mask: Callable[[str], str]) -> Told:
+    return replace(told, message=told.message and mask(told.message), code=told.code and mask(told.code))
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -85,12 +93,16 @@ class Invocation:
             return False
         guest = self._guest
         try:
-            if not guest.outbox:
-                if guest.waiting is not None:
-                    return False
-                next(self._life)
-            if guest.outbox:
+            while True:
+                if not guest.outbox:
+                    if guest.waiting is not None:
+                        break
+                    next(self._life)
+                if not guest.outbox:
+                    break
                 self._perform()
+                if perf_counter() > self.slice_began + _PERFORMING_SECONDS:
+                    break
         except StopIteration as stop:
             return self._finish(stop.value)
         except BaseException as error:  # noqa: BLE001 - whatever it is, whoever awaits the invocation learns of it
@@ -106,9 +118,9 @@ class Invocation:
         if not self._done.done() and self._guest.complete(handle, result):
             self.engine.wake(self)
 
-    def complete_soon(self, handle: int, result: bytes) -> None:
-        """Like `complete`, in the next turn of the loop: the fiber is suspended by then."""
-        self.engine.loop.call_soon(self.complete, handle, result)
+    def complete_at_once(self, handle: int, result: bytes) -> None:
+        """Like `complete`, for what `OPERATIONS` can do at once: the guest goes on in the slice that it has."""
+        self._guest.complete(handle, result)
 
     def complete_later(self, handle: int, result: bytes, milliseconds: int) -> None:
         """Like `complete`, after a time; nothing later than the deadline matters."""
@@ -179,8 +191,16 @@ class Invocation:
         except FunctionError as error:
             self._end(error)
         else:
-            self._done.set_result(self._report(answer, None))
+            self._done.set_result(self._report(self._masked(answer), None))
         return False
+
+    def _masked(self, reply: Reply) -> Reply:
+        """Blot secrets out of what is told to people; events and responses are the guest's data and stay."""
+        if self.vault is _NO_SECRETS:
+            return reply
+        mask = self.vault.mask_text
+        results = reply.results and tuple(_with_masked(item, mask) for item in reply.results)
+        return replace(_with_masked(reply, mask), results=results)
 
     def _check_batch(self, reply: Reply) -> None:
         batch = self.call.payload

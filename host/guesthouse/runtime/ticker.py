@@ -19,6 +19,7 @@ from ctypes import addressof, c_int, c_long, c_void_p
 from time import perf_counter
 
 TICK_SECONDS = 0.001
+AGAIN_SECONDS = 0.004
 ARM_AGAIN_SECONDS = 0.0005
 """A tick that is farther away than the rest isn't put off again: each time is a system call."""
 _MONOTONIC = 1
@@ -43,33 +44,55 @@ class _TimerSpec(ctypes.Structure):
 
 
 _PROCESS = ctypes.PyDLL(None)
-_ONCE = _TimerSpec(0, 0, 0, int(TICK_SECONDS * 1e9))
-_ONCE_ADDRESS = addressof(_ONCE)
+_ARMED = _TimerSpec(0, int(AGAIN_SECONDS * 1e9), 0, int(TICK_SECONDS * 1e9))
+_DISARMED = _TimerSpec(0, 0, 0, 0)
+_ARMED_ADDRESS, _DISARMED_ADDRESS = addressof(_ARMED), addressof(_DISARMED)
+CallLater = Callable[[float, Callable[[], None]], object]
 
 
 class TimerTicker:
     """Ticks by a POSIX timer that calls *function* (the address of a C function) with *argument*."""
 
-    def __init__(self, function: int, argument: int) -> None:
-        """Create the timer. OSError where the system has no more timers."""
+    def __init__(self, function: int, argument: int, call_later: CallLater) -> None:
+        """Create the timer; *call_later* is the event loop's. OSError where the system has no more timers."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         event = _SigEvent(value=argument, notify=_SIGEV_THREAD, function=function)
-        self._timer = c_void_p()
+        self._timer: c_void_p | None = c_void_p()
         self._armed_at = 0.0
+        self._call_later = call_later
+        self._is_watched = False
         self._settime = ctypes.PYFUNCTYPE(c_int, c_void_p, c_int, c_void_p, c_void_p)(("timer_settime", _PROCESS))
         if self._libc.timer_create(_MONOTONIC, c_void_p(addressof(event)), c_void_p(addressof(self._timer))):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def arm(self, now: float) -> None:
-        """Tick once, a millisecond from *now* (perf_counter) or at most half of one earlier."""
+        """Tick a millisecond from *now* (perf_counter), or half of one earlier; then now and then until armed again.
+
+        The first tick may come before the guest has begun, if the system takes the processor away just then.
+        """
         if now - self._armed_at > ARM_AGAIN_SECONDS:
             self._armed_at = now
-            self._settime(self._timer, 0, _ONCE_ADDRESS, None)
+            self._settime(self._timer, 0, _ARMED_ADDRESS, None)
+            if not self._is_watched:
+                self._is_watched = True
+                self._call_later(_IDLE_SECONDS, self._watch)
+
+    def _watch(self) -> None:
+        """Stop the timer of an idle host; look again later at that of a busy one."""
+        self._is_watched = perf_counter() - self._armed_at < _IDLE_SECONDS
+        if self._timer is None:
+            return
+        if self._is_watched:
+            self._call_later(_IDLE_SECONDS, self._watch)
+        else:
+            self._settime(self._timer, 0, _DISARMED_ADDRESS, None)
 
     async def close(self) -> None:
         """Delete the timer, and give a tick that is under way the time to end: afterwards *argument* may be freed."""
-        self._libc.timer_delete(self._timer)
-        await asyncio.sleep(max(0.0, self._armed_at + _LATEST_TICK_SECONDS - perf_counter()))
+        timer, self._timer = self._timer, None
+        self._libc.timer_delete(timer)
+        if self._is_watched:
+            await asyncio.sleep(_LATEST_TICK_SECONDS)
 
 
 class ThreadTicker:
@@ -102,8 +125,10 @@ class ThreadTicker:
                 self._is_wanted.clear()
 
 
-def open_ticker(function: int, argument: int, tick: Callable[[], None]) -> TimerTicker | ThreadTicker:
+def open_ticker(
+    function: int, argument: int, *, tick: Callable[[], None], call_later: CallLater
+) -> TimerTicker | ThreadTicker:
     """Give the best ticker of this system: by the C *function* and its *argument*, or else by *tick*."""
     if sys.platform == "linux" and sys.maxsize > 1 << 32:
-        return TimerTicker(function, argument)
+        return TimerTicker(function, argument, call_later)
     return ThreadTicker(tick)

@@ -5,13 +5,14 @@ Pointers and lengths arrive unsigned, so that a negative one is far out of bound
 
 import hashlib
 import os
+from collections.abc import Callable
 from ctypes import c_int32
 from typing import TYPE_CHECKING
 
 from guesthouse.abi import contract
 from guesthouse.errors import BrokenContract
 from guesthouse.model.report import LogLevel
-from guesthouse.runtime.imports.trampolines import HostFunction
+from guesthouse.runtime.imports.trampolines import HOST_CALL_FUEL, HostFunction
 
 if TYPE_CHECKING:
     from guesthouse.runtime.guest import Guest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _NEGATIVE = 1 << 31
 _BYTE_FUEL = 1
 _HASHED_BYTE_FUEL = 4
+_RANDOM_BYTE_FUEL = 16
+_HANDLE_FUEL = 200
 _MAX_WAIT = contract.WAIT_MAX_HANDLES
 
 
@@ -50,6 +53,7 @@ def wait(guest: "Guest", pointer: int, count: int, result: int) -> int | None:
     """Suspend the guest until a handle is ready."""
     if not 0 < count <= _MAX_WAIT:
         raise BrokenContract(f"wait: {count:,} handles; 1 to {_MAX_WAIT:,} may be waited for")
+    guest.charge(count * _HANDLE_FUEL)
     handles = (c_int32 * count).from_address(guest.address("wait", pointer, 4 * count))
     return guest.suspend(tuple(handles), result)
 
@@ -80,7 +84,7 @@ def random(guest: "Guest", pointer: int, length: int) -> None:
     """Fill memory with random bytes."""
     if length > contract.RANDOM_MAX_BYTES:
         raise BrokenContract(f"random: {length:,} bytes; {contract.RANDOM_MAX_BYTES:,} may be asked for at once")
-    guest.charge(length * _HASHED_BYTE_FUEL)
+    guest.charge(length * _RANDOM_BYTE_FUEL)
     guest.write("random", pointer, os.urandom(length))
 
 
@@ -101,7 +105,7 @@ def _small(name: str) -> HostFunction:
     def start(guest: "Guest", pointer: int, length: int) -> int:
         return _operation(guest, name, contract.REQUEST_MAX_BYTES, pointer, length)
 
-    return HostFunction(contract.IMPORT_MODULE, name, contract.IMPORTS[name], start)
+    return _function(start, name, fuel=50_000)
 
 
 def _operation(guest: "Guest", name: str, limit: int, pointer: int, length: int) -> int:
@@ -115,11 +119,22 @@ def _signed(value: int) -> int:
     return value - (1 << 32) if value >= _NEGATIVE else value
 
 
+def _function(
+    run: Callable[..., int | None], name: str | None = None, *, fuel: int = HOST_CALL_FUEL, suspends: bool = False
+) -> HostFunction:
+    name = name or run.__name__
+    return HostFunction(contract.IMPORT_MODULE, name, contract.IMPORTS[name], run, fuel=fuel, suspends=suspends)
+
+
 FUNCTIONS = (
-    *(
-        HostFunction(contract.IMPORT_MODULE, run.__name__, contract.IMPORTS[run.__name__], run)
-        for run in (log, http_send, sleep, result_size, result_read, now, random, digest)
-    ),
-    HostFunction(contract.IMPORT_MODULE, "wait", contract.IMPORTS["wait"], wait, suspends=True),
+    _function(log, fuel=20_000),
+    _function(http_send, fuel=200_000),
+    _function(sleep, fuel=28_000),
+    _function(wait, fuel=28_000, suspends=True),
+    _function(result_size),
+    _function(result_read, fuel=12_000),
+    _function(now),
+    _function(random, fuel=20_000),
+    _function(digest, fuel=20_000),
     *(_small(name) for name in ("hmac_sign", "hmac_verify", "cache_get", "cache_set", "cache_delete")),
 )

@@ -22,8 +22,8 @@ from guesthouse.errors import FunctionError
 from guesthouse.runtime.capi import ASYNC_HOST_CALL, HOST_CALL, I32, I64, VAL_BITS, ByteVec, Library
 from guesthouse.runtime.cell import Cell
 
-HOST_CALL_FUEL = 4_000
-"""Fuel of one host call, by the time that it takes: see ``tests/bench``."""
+HOST_CALL_FUEL = 8_000
+"""Fuel of the quickest host call, by the time that it takes: see the row ``host_calls`` of ``tests/bench``."""
 
 _STRLEN = ctypes.cast(ctypes.CDLL(None).strlen, c_void_p).value or 0
 _ONE = ctypes.create_string_buffer(b"\1")
@@ -50,6 +50,8 @@ class HostFunction:
     name: str
     signature: Signature
     run: Callable[..., int | None]
+    fuel: int = HOST_CALL_FUEL
+    """What each call costs, beside what it takes for each byte."""
     suspends: bool = False
     """Then ``run`` also gets the address of its result, and gives that of a flag to wait for, or None."""
 
@@ -92,14 +94,14 @@ def _function_type(lib: Library, signature: Signature) -> int:
 
 
 def _immediate(cell: Cell, function: HostFunction) -> Callable[..., int | None]:
-    (parameters, results), run, trap = function.signature, function.run, cell.lib.trap_new
+    (parameters, results), run, fuel, trap = function.signature, function.run, function.fuel, cell.lib.trap_new
     words, result_type = c_uint32 * (_RAW_WORDS * len(parameters)), _RESULTS[results[0]] if results else None
 
     def host_call(_env: int | None, caller: int, raw: int, _count: int) -> int | None:
         guest: Any = cell.guest  # inside a poll there is one
         try:
             guest.caller = caller
-            guest.charge(HOST_CALL_FUEL)
+            guest.charge(fuel)
             result: Any = run(guest, *words.from_address(raw)[::_RAW_WORDS])
             if result_type is not None:
                 result_type.from_address(raw).value = result
@@ -115,7 +117,7 @@ def _immediate(cell: Cell, function: HostFunction) -> Callable[..., int | None]:
 
 
 def _suspending(cell: Cell, function: HostFunction) -> Callable[..., None]:
-    (parameters, _results), run, trap = function.signature, function.run, cell.lib.trap_new
+    (parameters, _results), run, fuel, trap = function.signature, function.run, function.fuel, cell.lib.trap_new
     words = c_uint32 * (_VAL_WORDS * len(parameters))
 
     def host_call(
@@ -125,7 +127,7 @@ def _suspending(cell: Cell, function: HostFunction) -> Callable[..., None]:
         guest: Any = cell.guest  # inside a poll there is one
         try:
             guest.caller = caller
-            guest.charge(HOST_CALL_FUEL)
+            guest.charge(fuel)
             flag: int | None = run(guest, *words.from_address(raw)[_VAL_FIRST::_VAL_WORDS], results + VAL_BITS)
             if flag is not None:
                 _Words.from_address(continuation)[_ENV] = flag

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guesthouse.errors import BrokenContract, Trapped
-from guesthouse.runtime.imports.trampolines import HostFunction
+from guesthouse.runtime.imports.trampolines import HOST_CALL_FUEL, HostFunction
 from guesthouse.runtime.wasm.wasi_signatures import WASI_MODULE, WASI_SIGNATURES
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ _REALTIME = 0
 _CLOCKS = 4
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _MAX_VECTORS = 1_024
+_VECTOR_FUEL = 2_000
+"""Fuel for each vector or subscription of one call, by the time that looking at it takes."""
+_RANDOM_BYTE_FUEL = 16
+_COSTLY_FUEL = {"fd_write": 20_000, "random_get": 20_000, "poll_oneoff": 40_000}
 _MAX_WRITE = 64 << 10
 _MAX_RANDOM = 64 << 10
 _MAX_SUBSCRIPTIONS = 64
@@ -63,7 +67,7 @@ def random_get(guest: "Guest", pointer: int, length: int) -> int:
     """Random bytes."""
     if length > _MAX_RANDOM:
         raise BrokenContract(f"random_get: {length:,} bytes; {_MAX_RANDOM:,} may be asked for at once")
-    guest.charge(4 * length)
+    guest.charge(_RANDOM_BYTE_FUEL * length)
     guest.write("random_get", pointer, os.urandom(length))
     return SUCCESS
 
@@ -74,6 +78,7 @@ def fd_write(guest: "Guest", stream: int, vectors: int, count: int, out: int) ->
         return BADF
     if count > _MAX_VECTORS:
         return INVAL
+    guest.charge(_VECTOR_FUEL * count)
     written, parts = 0, []
     for pointer, length in struct.iter_unpack("<II", guest.read("fd_write", vectors, 8 * count)):
         taken = min(length, _MAX_WRITE - written)
@@ -127,6 +132,7 @@ def poll_oneoff(  # noqa: PLR0913, PLR0917 - WASI's signature, and where its res
     """Sleep until the first of the clocks; anything that isn't a clock is ready at once, with EBADF."""
     if not 0 < count <= _MAX_SUBSCRIPTIONS:
         raise BrokenContract(f"poll_oneoff: {count:,} subscriptions; 1 to {_MAX_SUBSCRIPTIONS} are allowed")
+    guest.charge(_VECTOR_FUEL * count)
     clocks, ready = [], []
     data = guest.read("poll_oneoff", subscriptions, count * _SUBSCRIPTION.size)
     for user, tag, clock, timeout, _precision, flags in _SUBSCRIPTION.iter_unpack(data):
@@ -162,6 +168,10 @@ _ANSWERED: dict[str, Callable[..., int | None]] = {
 }
 
 FUNCTIONS = tuple(
-    HostFunction(WASI_MODULE, name, signature, _ANSWERED.get(name, not_capable), suspends=name == "poll_oneoff")
+    HostFunction(
+        *(WASI_MODULE, name, signature, _ANSWERED.get(name, not_capable)),
+        fuel=_COSTLY_FUEL.get(name, HOST_CALL_FUEL),
+        suspends=name == "poll_oneoff",
+    )
     for name, signature in WASI_SIGNATURES.items()
 )

@@ -36,3 +36,7 @@ SNAPSHOT_MEMORY_BYTES: Final = 64 << 20
 """Memory that a snapshot may hold."""
 SNAPSHOT_SEGMENTS: Final = 50_000
 """Data segments that a snapshot may have."""
+BULK_OPERATIONS: Final = 200_000
+"""Instructions that are sliced; Go's largest modules have a few thousand."""
+INITIALISED_SEGMENTS: Final = 1_000
+"""Data segments that code copies from: each needs a function of its own."""

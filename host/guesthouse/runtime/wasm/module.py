@@ -3,18 +3,20 @@
 What is parsed isn't validated: the engine does that. Here stands what Guesthouse must know before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from guesthouse.errors import RejectedModule
 from guesthouse.runtime.wasm import bounds, decoders
-from guesthouse.runtime.wasm.binary import MAGIC, VERSION, Reader, encode_unsigned, fault
+from guesthouse.runtime.wasm.binary import MAGIC, VERSION, Reader, encode_name, encode_unsigned, fault
 from guesthouse.runtime.wasm.producers import SECTION as PRODUCERS
 from guesthouse.runtime.wasm.producers import parse_producers
 from guesthouse.runtime.wasm.shape import SECTION_ORDER, Custom, ModuleShape, Section, SectionId
 
 _HEADER_BYTES: Final = len(MAGIC + VERSION)
 _COMPONENT_LAYER: Final = b"\1\0"
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 _FIELDS: Final[dict[int, tuple[str, Callable[[Reader], object]]]] = {
     SectionId.TYPE: ("types", decoders.types),
     SectionId.IMPORT: ("imports", decoders.imports),
@@ -119,28 +121,43 @@ def _place(code: int, reached: int, offset: int) -> int:
     return place
 
 
-def rewrite(shape: ModuleShape, data: bytes, contents: dict[int, bytes | None]) -> bytes:
+def rewrite(
+    shape: ModuleShape, data: bytes, contents: dict[int, bytes | None], customs: Mapping[str, bytes] = _NOTHING
+) -> bytes:
     """Build a module in which the given sections have new *contents*; None leaves a section out.
 
-    Everything else, custom sections included, is copied without being decoded. A section that *data* lacks is put where
-    it belongs.
+    *customs* are new contents of custom sections, by name. Everything else is copied without being decoded. A section
+    that *data* lacks is put where it belongs, a custom one at the end.
     """
     source = memoryview(data)
-    missing = {
-        code: content
-        for code, content in contents.items()
-        if content is not None and all(section.id != code for section in shape.sections)
-    }
+    renewed = _renewed(shape, contents, customs)
+    present = {section.id for section in shape.sections}
+    missing = {code: content for code, content in contents.items() if content is not None and code not in present}
     parts: list[bytes | memoryview] = [source[:_HEADER_BYTES]]
     for section in shape.sections:
         if section.id != SectionId.CUSTOM:
             parts += _due(missing, before=section.id)
-        if section.id not in contents:
+        if section.start not in renewed:
             parts.append(source[section.start : section.end])
-        elif (content := contents[section.id]) is not None:
+        elif (content := renewed[section.start]) is not None:
             parts += _section(section.id, content)
     parts += _due(missing, before=None)
+    known = {item.name for item in shape.customs}
+    for name in (name for name in customs if name not in known):
+        parts += _section(SectionId.CUSTOM, encode_name(name) + customs[name])
     return b"".join(parts)
+
+
+def _renewed(
+    shape: ModuleShape, contents: dict[int, bytes | None], customs: Mapping[str, bytes]
+) -> dict[int, bytes | None]:
+    """Map where each present section starts to its new content."""
+    renewed = {section.start: contents[section.id] for section in shape.sections if section.id in contents}
+    sections = (section for section in shape.sections if section.id == SectionId.CUSTOM)
+    for section, item in zip(sections, shape.customs, strict=True):
+        if item.name in customs:
+            renewed[section.start] = encode_name(item.name) + customs[item.name]
+    return renewed
 
 
 def _due(missing: dict[int, bytes], before: int | None) -> list[bytes]:

@@ -5,7 +5,7 @@ from functools import cache
 
 from guesthouse.errors import RejectedModule
 from guesthouse.runtime.wasm import bounds
-from guesthouse.runtime.wasm.opcodes import BRANCH_TABLE, QUESTIONABLE, after_branch_table, run_of
+from guesthouse.runtime.wasm.opcodes import BRANCH_TABLE, INSTRUCTIONS, after_branch_table, run_of
 from guesthouse.runtime.wasm.shape import Body, Kind, ModuleShape
 
 _BLOCK, _LOOP, _IF = 0x02, 0x03, 0x04
@@ -16,7 +16,7 @@ _LOOP_GROUP, _END_GROUP = 1, 3
 @cache
 def _next_structure() -> re.Pattern[bytes]:
     """Compile the expression for everything up to and including what opens or closes a block."""
-    run = run_of(frozenset(QUESTIONABLE), structure=False).pattern
+    run = run_of(frozenset(INSTRUCTIONS), structure=False).pattern
     number = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
     return re.compile(run + rb"(?:(\x03)%b|([\x02\x04])%b|(\x0b))?" % (number, number), re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Find the instructions that stand in a snapshot's way, without decoding the others one by one.
+"""Find the instructions that stand in a snapshot's way, and those to be sliced, without decoding the others one by one.
 
 A module of 4 MB has two million instructions: too many for a loop in Python. So one regular expression swallows runs of
 harmless instructions, and Python looks only at what it stops at: long branch tables, and each kind of instruction in
@@ -9,14 +9,15 @@ tail calls and relaxed SIMD. Of overlong encodings only numbers are read; anythi
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from guesthouse.errors import RejectedModule
-from guesthouse.runtime.wasm.binary import Reader
+from guesthouse.runtime.wasm.binary import Reader, fault
 from guesthouse.runtime.wasm.shape import Body, ModuleShape
 
 _SHORT: Final = 32
@@ -30,7 +31,7 @@ _MEMORY_ARGUMENT: Final = rb"(?:[\x00-\x3f]|[\x80-\xbf][\x80-\xff]{0,3}+[\x00-\x
 QUESTIONABLE: Final = MappingProxyType(
     {
         "table.set": rb"\x26" + _NUMBER,
-        "memory.init": rb"\xfc\x08" + _NUMBER + _NUMBER,
+        "memory.init": rb"\xfc\x08" + _NUMBER + rb"\x00",
         "data.drop": rb"\xfc\x09" + _NUMBER,
         "table.init": rb"\xfc\x0c" + _NUMBER + _NUMBER,
         "elem.drop": rb"\xfc\x0d" + _NUMBER,
@@ -41,15 +42,29 @@ QUESTIONABLE: Final = MappingProxyType(
 )
 """Instructions whose presence is a fact."""
 
+BULK: Final = MappingProxyType(
+    {
+        "memory.init": QUESTIONABLE["memory.init"],
+        "memory.copy": rb"\xfc\x0a\x00\x00",
+        "memory.fill": rb"\xfc\x0b\x00",
+    },
+)
+"""Instructions on memory whose duration depends on an operand."""
+INSTRUCTIONS: Final = MappingProxyType({**QUESTIONABLE, **BULK})
+_BULK_NAMES: Final = tuple(BULK)
+HARMLESS_BULK: Final = frozenset(BULK) - frozenset(QUESTIONABLE)
+
 TABLE_CHANGES: Final = frozenset({"table.set", "table.init", "elem.drop", "table.copy", "table.grow", "table.fill"})
 
+_BRIEF_BULK: Final = rb"\x41(?:[\x00-\x3f]|[\x80-\xff][\x00\x01])\xfc(?:\x0a\x00\x00|\x0b\x00)"
+"""``memory.copy`` and ``memory.fill`` whose length is a constant below 256, no longer than a few loads and stores."""
 _HARMLESS: Final = (
     rb"[\x11\x13]" + _NUMBER + _NUMBER,  # indirect calls
     rb"\x44.{8}",  # f64.const
     rb"\x43.{4}",  # f32.const
     rb"\x0e(?:" + b"|".join(rb"%b(?:%b){%d}+" % (re.escape(bytes([n])), _NUMBER, n + 1) for n in range(_SHORT)) + rb")",
     rb"\x1c\x01[\x6f\x70\x7b-\x7f]",  # select with a type
-    rb"\xfc(?:[\x00-\x07]|[\x0b\x10]%b|\x0a%b%b)" % (_NUMBER, _NUMBER, _NUMBER),  # conversions, memory.fill and copy
+    rb"\xfc(?:[\x00-\x07]|\x10%b)" % _NUMBER,  # conversions, table.size
     rb"\xfd(?:[\x00-\x0b\x5c\x5d]%b" % _MEMORY_ARGUMENT  # vector loads and stores
     + rb"|[\x0c\x0d].{16}"  # v128.const, shuffle
     + rb"|[\x15-\x22]."  # lanes
@@ -61,18 +76,19 @@ BRANCH_TABLE: Final = 0x0E
 
 
 @cache
-def run_of(questionable: frozenset[str], *, structure: bool) -> re.Pattern[bytes]:
-    """Compile the expression for a run of harmless instructions and of *questionable* ones.
+def run_of(named: frozenset[str], *, structure: bool) -> re.Pattern[bytes]:
+    """Compile the expression for a run of harmless instructions and of those *named*, which are of `INSTRUCTIONS`.
 
     Without *structure* it stops at what opens or closes a block. It matches the empty run too.
     """
     openers, end = (rb"\x02-\x04", rb"\x0b") if structure else (b"", b"")
     patterns = (
+        _BRIEF_BULK,  # first, as it begins with an i32.const
         rb"[\x20-\x25\x41\x42\x0c\x0d\x10\x12%b\x3f\x40\xd0\xd2]" % openers + _NUMBER,  # locals, constants, calls
         rb"[\x00\x01\x05%b\x0f\x1a\x1b\x45-\xc4\xd1]++" % end,  # no immediate
         rb"[\x28-\x3e]" + _MEMORY_ARGUMENT,  # loads and stores
         *_HARMLESS,
-        *(QUESTIONABLE[name] for name in sorted(questionable)),
+        *(INSTRUCTIONS[name] for name in sorted(named)),
     )
     return re.compile(b"(?:" + b"|".join(patterns) + b")*+", re.DOTALL)
 
@@ -134,7 +150,7 @@ class _Scan:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.found: set[str] = set()
-        self.swallow = run_of(frozenset(), structure=True)
+        self.swallow = run_of(HARMLESS_BULK, structure=True)
 
     def body(self, body: Body) -> str | None:
         """Scan one body; return the first unknown instruction, if there is one."""
@@ -156,9 +172,46 @@ class _Scan:
         for name, pattern in _questions():
             if matched := pattern.match(self.data, at, end):
                 self.found.add(name)
-                self.swallow = run_of(frozenset(self.found), structure=True)
+                self.swallow = run_of(HARMLESS_BULK | self.found, structure=True)
                 return matched.end()
         return None
+
+
+class BulkOperation(NamedTuple):
+    """One instruction of `BULK`: its bytes are ``data[start:end]``."""
+
+    name: str
+    start: int
+    end: int
+
+
+def bulk_operations(data: bytes, body: Body) -> Iterator[BulkOperation]:
+    """Find the bulk operations of one body, but for those of a small constant length.
+
+    Raises `RejectedModule` at an instruction that isn't known.
+    """
+    step = _next_bulk()
+    at, end = body
+    while at < end and (found := step.match(data, at, end)):
+        at = found.end()
+        if group := found.lastindex:
+            yield BulkOperation(_BULK_NAMES[group - 1], found.start(group), at)
+        elif at < end:
+            at = _over_branch_table(data, at, end)
+
+
+def _over_branch_table(data: bytes, at: int, end: int) -> int:
+    after = after_branch_table(data, at, end) if data[at] == BRANCH_TABLE else None
+    if after is None:
+        raise fault(f"the module holds an instruction that Guesthouse doesn't know, {data[at]:#04x}", at)
+    return after
+
+
+@cache
+def _next_bulk() -> re.Pattern[bytes]:
+    """Compile the expression for everything up to and including the next bulk operation, a group for each of `BULK`."""
+    run = run_of(frozenset(INSTRUCTIONS) - frozenset(BULK), structure=True).pattern
+    return re.compile(run + b"(?:" + b"|".join(b"(%b)" % pattern for pattern in BULK.values()) + b")?", re.DOTALL)
 
 
 @cache
