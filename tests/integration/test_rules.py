@@ -13,13 +13,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.support.guests import ROOT
 from tests.support.rules import HANG_SECONDS, SCENARIOS
 
+Ended = subprocess.CompletedProcess[str]
 DEATHS = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL}
 PATIENCE_SECONDS = 60.0
 AT_ONCE = 3
@@ -27,10 +28,15 @@ UNBREAKABLE = {"interrupt_while_spinning", "unloading_while_starting", "closing_
 """Scenarios whose rule is kept inside the engine, where a test can't reach it without rewriting it."""
 
 
-def run(scenario: str, *how: str) -> subprocess.CompletedProcess[str]:
+def run(scenario: str, *how: str) -> Ended:
     """Run a scenario to its end."""
     command = (sys.executable, "-m", "tests.support.rules", scenario, *how)
-    environment = {**os.environ, "MALLOC_PERTURB_": "165", "PYTHONPATH": os.pathsep.join(sys.path), "RUST_BACKTRACE": "0"}
+    environment = {
+        **os.environ,
+        "MALLOC_PERTURB_": "165",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "RUST_BACKTRACE": "0",
+    }
     return subprocess.run(  # noqa: S603 - our own module
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
@@ -40,9 +46,12 @@ class Processes:
     """All scenarios, a few at a time, ahead of the tests that ask how they ended."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._kept = {name: pool.submit(run, name) for name in SCENARIOS}
-        self._broken = {name: pool.submit(run, name, "broken") for name in SCENARIOS if name not in UNBREAKABLE}
+        self._kept: dict[str, Future[Ended]] = {}
+        self._broken: dict[str, Future[Ended]] = {}
+        for name in SCENARIOS:
+            self._kept[name] = pool.submit(run, name)
+            if name not in UNBREAKABLE:
+                self._broken[name] = pool.submit(run, name, "broken")
 
     def live(self, scenario: str) -> None:
         """Assert that the engine as it is survives."""
@@ -60,6 +69,7 @@ def processes() -> Iterator[Processes]:
     """Start all scenarios."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield Processes(pool)
+        pool.shutdown(cancel_futures=True)
 
 
 def test_a_failing_import_ends_its_guest_and_nothing_else(processes: Processes) -> None:

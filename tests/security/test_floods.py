@@ -104,6 +104,7 @@ CASES = (
         "ten thousand lines by the C SDK",
         behaviours,
         None,
+        limits=Limits(fuel=1_000_000_000),
         settings={"behaviour": "log_flood"},
         check=logged_within(DEFAULT_LIMITS, lines=500),
     ),

@@ -18,6 +18,8 @@ TWO_FACED = """(local $began i64) (local.set $began (call $now))
 UNSNAPSHOTTED = "(table 1 funcref) (func (table.set (i32.const 0) (ref.null func)))"
 """Code that may change the table, so that each instance must be initialised anew."""
 
+LESS = Limits(fuel=20_000_000)
+
 CASES = (
     Case("a loop without end", minimal(call=FOR_EVER), FuelExhausted, "100,000,000 units"),
     Case(
@@ -27,7 +29,7 @@ CASES = (
         "50 ms",
         limits=Limits(fuel=PLENTY, deadline_ms=50),
     ),
-    Case("a loop in guesthouse_alloc", minimal(alloc=FOR_EVER), FuelExhausted),
+    Case("a loop in guesthouse_alloc", minimal(alloc=FOR_EVER), FuelExhausted, limits=LESS),
     Upload("a loop in _initialize", minimal(initialize=FOR_EVER), "initialisation failed: the guest used up"),
     Upload(
         "a loop in the start function",
@@ -39,6 +41,7 @@ CASES = (
         "an _initialize that returns at deploy and loops at the first event",
         minimal(imports=host("now", "sleep", "wait"), initialize=TWO_FACED, extra=UNSNAPSHOTTED),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "a start function that returns at deploy and loops at the first event",
@@ -46,11 +49,13 @@ CASES = (
             imports=host("now", "sleep", "wait"), extra=f"{UNSNAPSHOTTED} (func $start {TWO_FACED}) (start $start)"
         ),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "a loop of tail calls, which needs no loop and no stack",
         minimal(call="(return_call $call (local.get $ptr) (local.get $len))"),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "a loop of tail calls through the table",
@@ -60,6 +65,7 @@ CASES = (
             extra="(table funcref (elem $call))",
         ),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "a loop that suspends in each round, and so never uses its time slice",

@@ -12,7 +12,9 @@ from guesthouse.model.report import Report
 
 pytestmark = pytest.mark.anyio
 
-SMALL = Limits(memory_bytes=4 * MIB)
+SMALL = Limits(memory_bytes=4 * MIB, fuel=10_000_000)
+LESS = Limits(fuel=10_000_000)
+"""Fuel for as many steps as show that nothing grows."""
 DONE = "(i64.const 0x4000000000e)"
 TABLE = "(table $table 1 funcref)"
 FOR_EVER = "(loop $again (br $again)) (unreachable)"
@@ -63,6 +65,7 @@ CASES = (
         "memory grown by nothing, for ever",
         minimal(call=over_and_over("(drop (memory.grow (i32.const 0)))")),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "every page of the memory touched, over and over",
@@ -74,6 +77,7 @@ CASES = (
             ),
         ),
         FuelExhausted,
+        limits=LESS,
         check=stays_within(64 * MIB),
     ),
     Case(
@@ -93,6 +97,7 @@ CASES = (
         "the table grown element by element, whatever the answer",
         minimal(extra=TABLE, call=over_and_over("(drop (table.grow $table (ref.null func) (i32.const 1)))")),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "the table grown by four billion elements",
@@ -110,6 +115,7 @@ CASES = (
             call=over_and_over("(table.fill $table (i32.const 0) (ref.null func) (i32.const 65536))"),
         ),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "the table copied onto itself over and over",
@@ -118,6 +124,7 @@ CASES = (
             call=over_and_over("(table.copy (i32.const 1) (i32.const 0) (i32.const 65535))"),
         ),
         FuelExhausted,
+        limits=LESS,
     ),
     Case(
         "a module that starts with more memory than the invocation may have",
@@ -130,6 +137,7 @@ CASES = (
         "a module whose heap of two gigabytes would begin at its maximum",
         minimal(memory="1 65536", call=over_and_over("(drop (memory.grow (i32.const 1000)))")),
         FuelExhausted,
+        limits=LESS,
         check=stays_within(64 * MIB),
     ),
     Case(

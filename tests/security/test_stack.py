@@ -5,7 +5,7 @@ from tests.support.guests import host, minimal
 from tests.support.hostile import Case, Gauntlet, Upload
 
 from guesthouse.errors import BrokenContract, DeadlineExceeded, Trapped
-from guesthouse.model.limits import Limits
+from guesthouse.model.limits import DEFAULT_LIMITS, Limits
 
 pytestmark = pytest.mark.anyio
 
@@ -16,9 +16,13 @@ NOT_LAST = "(drop (i32.load (i32.const 0)))"
 DOWN = f"(func $down (param $n i32) {DEEPER} {NOT_LAST})"
 
 
-def overflow(hazard: str, wasm: bytes) -> Case:
+ENOUGH_FUEL = Limits(fuel=3_000_000_000, deadline_ms=30_000)
+"""Host calls cost fuel, and there are tens of thousands of them on the way down."""
+
+
+def overflow(hazard: str, wasm: bytes, limits: Limits = DEFAULT_LIMITS) -> Case:
     """Expect the engine's own end of the stack."""
-    return Case(hazard, wasm, Trapped, "recursion", reason="stack_overflow")
+    return Case(hazard, wasm, Trapped, "recursion", reason="stack_overflow", limits=limits)
 
 
 def bottom(code: str) -> str:
@@ -71,6 +75,7 @@ CASES = (
             extra=f"""(func $down (param $n i32)
             (drop (call $digest (i32.const 6) (i32.const 0) (i32.const 64) (i32.const 128))) {DEEPER} {NOT_LAST})""",
         ),
+        ENOUGH_FUEL,
     ),
     overflow(
         "recursion that logs at every depth",
@@ -80,6 +85,7 @@ CASES = (
             extra=f"""(func $down (param $n i32)
             (call $log (i32.const 1) (i32.const 0) (i32.const 64)) {DEEPER} {NOT_LAST})""",
         ),
+        ENOUGH_FUEL,
     ),
     Case(
         "a broken contract at the bottom of a deep recursion: the way back is the engine's",

@@ -9,7 +9,7 @@ from guesthouse.model.record import EventFate
 from guesthouse.model.registry import Source
 
 WRITE_KEY: Final = "WK"
-HOOK_TOKEN: Final = "hook_0123456789"
+HOOK_TOKEN: Final = "hook-0123456789"  # noqa: S105 - of no source that exists
 SOURCE: Final = Source(
     id="src_1",
     tenant_id="tnt_1",

@@ -7,8 +7,8 @@ host's process lives needs no assertion: it is the process that runs the tests.
 
 Other processes may hold the processors, which makes the loop late through no fault of its own. So a case whose only
 failure is the delay is tried once more. Then a probe counts as late by no more than the CPU time that the loop's thread
-has used since it was set, and more is allowed where a loop without any guest, which is kept as busy as the scheduler
-may keep it, is later than it would be on a calm machine.
+has used since it was set, and more is allowed, up to a bound, where a loop without any guest, which is kept as busy
+as the scheduler may keep it, is later than it would be on a calm machine.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ PROBES = 100
 PROBE_SECONDS = 0.001
 CALM_SECONDS = 0.003
 """How late (p99) a loop is that works 2 ms in each turn, where nothing else runs."""
+MOST_NOISE = 4.0
+"""However noisy the machine: a loop that is late by 40 ms is the host's own work."""
 LONGEST_SECONDS = 2.5
 """Attacks that leave few turns to the loop aren't repeated for longer than this."""
 SLOTS = 2
@@ -195,7 +197,8 @@ class Gauntlet:
             second = await self._probe(attack, probes)
             late = min(p99(second.late), p99(second.busy))
             if late >= MOST_DELAY_SECONDS:
-                allowed = MOST_DELAY_SECONDS * max(1.0, p99((await self._probe(_work, probes)).late) / CALM_SECONDS)
+                noise = p99((await self._probe(_work, probes)).late) / CALM_SECONDS
+                allowed = MOST_DELAY_SECONDS * min(max(1.0, noise), MOST_NOISE)
                 assert late < allowed, f"the loop is late by {late * 1000:.1f} ms (p99), {allowed * 1000:.1f} at most"
         await self._entertain()
 

@@ -146,8 +146,8 @@ class House:
         (is_settled,) = await self.queue.settle([settlement(lease, outcome, due_at_ms=due_at_ms)])
         return is_settled
 
-    async def lose_host(self, host: str) -> None:
-        """Let a host's leases run out and sweep, while `HOST` goes on."""
+    async def lose_others(self) -> None:
+        """Let the leases of every other host run out and sweep, while `HOST` goes on."""
         self.clock.advance(100 * SECOND_MS)
         await self.queue.beat(HOST, 64)
         await self.queue.sweep()

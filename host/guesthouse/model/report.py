@@ -57,6 +57,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     """What the invocation cost."""
 
     fuel: int
+    """Exact where the guest ended by itself; at least this much where it was stopped while it computed."""
     peak_memory_bytes: int
     duration_ms: float
     cpu_ms: float

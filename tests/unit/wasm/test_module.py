@@ -238,6 +238,14 @@ def test_sections_are_replaced_left_out_and_put_where_they_belong() -> None:
     assert parse(written).exports == ()
 
 
+def test_custom_sections_are_replaced_by_name() -> None:
+    """In their place; those that are lacking come last."""
+    data = module(section(0, b"\1xold"), section(1, b"\0"), section(0, b"\1ykept"))
+    written = rewrite(parse(data), data, {}, {"x": b"new", "z": b"more"})
+    expected = [(0, b"\1xnew"), (1, b"\0"), (0, b"\1ykept"), (0, b"\1zmore")]
+    assert written == module(*(section(code, content) for code, content in expected))
+
+
 def test_shapes_print_types_as_people_write_them() -> None:
     """Long types are cut."""
     assert str(FuncType.of(("i32", "i64"), ())) == "(i32, i64) -> ()"

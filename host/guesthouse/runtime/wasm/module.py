@@ -74,7 +74,7 @@ def _check_header(data: bytes) -> None:
     if not data.startswith(MAGIC):
         raise RejectedModule(f"this isn't a WebAssembly module: it begins with {data[:8].hex(' ') or 'nothing'}")
     version = data[len(MAGIC) : _HEADER_BYTES]
-    if version.endswith(_COMPONENT_LAYER):
+    if len(version) == len(VERSION) and version.endswith(_COMPONENT_LAYER):
         raise RejectedModule("this is a component; Guesthouse runs core modules: build it for WASI preview 1 (wasip1)")
     if version != VERSION:
         raise RejectedModule(f"WebAssembly version {version.hex(' ') or 'nothing'} is unknown; {VERSION.hex(' ')} is 1")

@@ -11,7 +11,7 @@ backward, whichever keeps overlapping ranges whole. ``data.drop`` stays as it is
 Operations whose length is a constant below 256 bytes stay as well: the engine turns them into loads and stores, many of
 them in Go's modules, and they take no longer than the same in a guest's own code.
 
-Fuel: the engine charges one unit for each byte; the detour adds 9 for each operation, and 13 to 25 for each chunk.
+Fuel: the engine charges one unit for each byte; the detour adds 9 for each operation, and 15 to 20 for each chunk.
 """
 
 from collections.abc import Sequence

@@ -1,43 +1,8 @@
-"""The error tree, cut by who can mend it.
-
-::
-
-    GuesthouseError
-    |- CallerError            whoever sent the request: answered 4xx
-    |- FunctionError          the function's author: recorded on the attempt
-    |  |- RejectedModule      refused at upload
-    |  |- BrokenContract      the guest spoke outside the contract (ABI v1)
-    |  |- Trapped             the engine stopped the guest
-    |  |- FuelExhausted
-    |  |- MemoryExhausted
-    |  |- DeadlineExceeded    the only one that may succeed when repeated unchanged
-    |  |- OutputTooLarge
-    |  |- TooManyCalls
-    |  `- CapabilityDenied    a guest that goes on ignoring refusals
-    `- OperatorError          whoever runs the host: the work is kept
-       |- UnfitEngine         the wasmtime library isn't one that we know
-       |- NoSlot              every instance slot is taken
-       `- EngineClosed
-
-Each class has a stable ``code``, says whether the same work may succeed later, takes facts and writes its own message.
-A bug in Guesthouse is none of these.
-"""
+"""Errors of a function: recorded on the attempt, for its author."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-
-class GuesthouseError(Exception):
-    """Whatever Guesthouse itself reports."""
-
-    code: ClassVar[str]
-    retryable: ClassVar[bool] = False
-
-
-class CallerError(GuesthouseError):
-    """The request is at fault; whoever sent it can mend it."""
-
-    code = "bad_request"
+from guesthouse.errors.base import GuesthouseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,37 +122,3 @@ class CapabilityDenied(FunctionError):
         """Take the number of denials that ended the guest."""
         super().__init__(f"the guest went on after {limit:,} of its requests had been denied")
         self.limit = limit
-
-
-class OperatorError(GuesthouseError):
-    """The host is at fault; its operator can mend it, and the work is kept."""
-
-    retryable = True
-
-
-class UnfitEngine(OperatorError):
-    """The wasmtime library isn't one that this version of Guesthouse knows."""
-
-    code = "unfit_engine"
-    retryable = False
-
-
-class NoSlot(OperatorError):
-    """Every instance slot is taken; retry when one is free."""
-
-    code = "no_slot"
-
-    def __init__(self, slots: int) -> None:
-        """Take the number of slots, all of them in use."""
-        super().__init__(f"all {slots:,} instance slots are in use")
-        self.slots = slots
-
-
-class EngineClosed(OperatorError):
-    """The engine is closed or closing; another host may take the work."""
-
-    code = "engine_closed"
-
-    def __init__(self) -> None:
-        """Write the message."""
-        super().__init__("the engine is closed")

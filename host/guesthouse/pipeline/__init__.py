@@ -1,0 +1,1 @@
+"""Verbs: what happens to an event between the door and the ledger."""
