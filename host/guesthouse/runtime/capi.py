@@ -93,6 +93,8 @@ _SWITCH_NAMES = """
 _CONFIG_SWITCHES: dict[str, tuple[Any, ...]] = {
     f"wasmtime_config_{name}_set": (None, ptr, c_bool) for name in _SWITCH_NAMES.split()
 }
+NEWER_SWITCHES = frozenset({"wasmtime_config_wasm_compact_imports_set"})
+"""Switches of proposals that the oldest library doesn't know, and so can't have on."""
 _POOL_SIZES: dict[str, tuple[Any, ...]] = {
     f"wasmtime_pooling_allocation_config_{name}_set": (None, ptr, kind)
     for kind, names in (
@@ -198,15 +200,18 @@ class Library:
     def __init__(self, path: Path) -> None:
         """Load the shared library at *path*; a missing function is `UnfitEngine`, naming every missing one."""
         released = ctypes.CDLL(str(path))
-        missing = [name for name in (*_QUICK, *_RELEASING) if not hasattr(released, name)]
+        absent = {name for name in (*_QUICK, *_RELEASING) if not hasattr(released, name)}
+        missing = absent - NEWER_SWITCHES
         if missing:
             raise UnfitEngine(f"the wasmtime library lacks {', '.join(sorted(missing))}")
         held = ctypes.PyDLL(str(path))
         for name, (result, *arguments) in _QUICK.items():
+            if name in absent:
+                continue
             setattr(self, name.removeprefix("wasmtime_"), PYFUNCTYPE(result, *arguments)((name, held)))
         for name, (result, *arguments) in _RELEASING.items():
             setattr(self, name.removeprefix("wasmtime_"), CFUNCTYPE(result, *arguments)((name, released)))
-        self.switches = frozenset(_CONFIG_SWITCHES)
+        self.switches = frozenset(_CONFIG_SWITCHES) - absent
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - every C function has its own type; mypy can't know them
         """Say which declaration is missing; declared functions are found before this is asked."""

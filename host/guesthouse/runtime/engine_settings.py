@@ -59,6 +59,8 @@ def new_engine(lib: Library, config: EngineConfig) -> int:
     check_slots(config.slots, _mappings_allowed())
     settings = lib.wasm_config_new()
     for name, is_on in SWITCHES.items():
+        if f"wasmtime_config_{name}_set" not in lib.switches:
+            continue
         getattr(lib, f"config_{name}_set")(settings, is_on)
     lib.config_max_wasm_stack_set(settings, config.stack_bytes)
     lib.config_async_stack_size_set(settings, config.stack_bytes + HOST_STACK_BYTES)

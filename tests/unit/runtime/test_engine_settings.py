@@ -12,6 +12,7 @@ from wasmtime import _bindings
 
 from guesthouse.config import MIB, EngineConfig
 from guesthouse.runtime import capi, engine_settings
+from guesthouse.runtime.capi import NEWER_SWITCHES
 from guesthouse.runtime.engine_settings import SWITCHES, fingerprint, pool_sizes
 
 _COMPONENTS = "a part of the component model, which is off as a whole"
@@ -68,9 +69,17 @@ def test_every_switch_of_the_library_is_set_or_argued() -> None:
     assert switches_of_the_library() - SWITCHES.keys() - ARGUED.keys() == set()
 
 
+NEWER_ARGUED = frozenset(
+    f"wasm_component_model_{name}"
+    for name in ("implements", "accessors", "canonical_names", "map", "more_async_builtins")
+)
+"""Of the component model, which is off as a whole; not all are in the oldest library."""
+
+
 def test_no_switch_is_named_that_the_library_lacks() -> None:
-    """Neither among those that are set nor among those that are argued."""
-    assert (SWITCHES.keys() | ARGUED.keys()) - switches_of_the_library() == set()
+    """Neither among those that are set nor among those that are argued, but for those that came with a later library."""
+    newer = {name.removeprefix("wasmtime_config_").removesuffix("_set") for name in NEWER_SWITCHES} | NEWER_ARGUED
+    assert (SWITCHES.keys() | ARGUED.keys()) - switches_of_the_library() <= newer
     assert SWITCHES.keys().isdisjoint(ARGUED)
 
 
