@@ -3,10 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from msgspec.json import Encoder
+
 _LONGEST: Final = 40
 """Characters of a timestamp; longer ones aren't looked at."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UTC_OFFSET: Final = "+00:00"
+_encode: Final = Encoder().encode
+_WITHOUT_FRACTION: Final = len('"2026-11-23T08:39:51Z"')
+_DAY_TO_SECOND: Final = slice(1, 20)
+_DAY_TO_MS: Final = slice(1, 24)
 NO_SKEW: Final = timedelta(0)
 
 
@@ -30,7 +35,9 @@ def from_ms(milliseconds: int) -> datetime:
 
 def write_time(time: datetime) -> str:
     """Write a UTC time as JavaScript does: ``2026-11-23T08:39:51.832Z``."""
-    return time.isoformat(timespec="milliseconds").removesuffix(_UTC_OFFSET) + "Z"
+    # msgspec writes microseconds or nothing, but takes a tenth of the time of `datetime.isoformat`.
+    text = _encode(time).decode()
+    return f"{text[_DAY_TO_MS]}Z" if len(text) > _WITHOUT_FRACTION else f"{text[_DAY_TO_SECOND]}.000Z"
 
 
 def correct(original: datetime, skew: timedelta) -> datetime | None:

@@ -1,0 +1,1 @@
+"""The durable queue: a protocol, and one folder for each backend."""
