@@ -8,7 +8,7 @@ from tests.support.wasm_modules import wat
 from guesthouse.runtime.wasm.chunked import CHUNK_BYTES
 from guesthouse.runtime.wasm.module import parse
 from guesthouse.runtime.wasm.shape import PAGE_BYTES
-from guesthouse.runtime.wasm.slicing import slice_bulk_operations
+from guesthouse.runtime.wasm.slicing import slice_code
 
 SEGMENT_BYTES = (0, 100, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 7)
 MEMORY_BYTES = 10 * CHUNK_BYTES
@@ -24,7 +24,7 @@ def pattern(size: int, seed: int = 1) -> bytes:
 
 def sliced(data: bytes) -> bytes:
     """Parse and slice."""
-    return slice_bulk_operations(parse(data), data)
+    return slice_code(parse(data), data)
 
 
 def bulk_guest() -> bytes:
