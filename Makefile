@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint,bench]'
 	@touch $@
 
-run: setup  ## Build the example function and run it on its sample event
+run: setup  ## Start a host, send it events, see them delivered
 	$(BIN)/python examples/run.py
 
 test: setup lint  ## Check format, lint and types, then run every test

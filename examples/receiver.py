@@ -6,6 +6,7 @@ python examples/receiver.py 8099
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 _PORT = 8099
 _BODY_BYTES = 1 << 20
@@ -28,6 +29,11 @@ class Receiver(ThreadingHTTPServer):
         if self.is_printing:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the library's types
+        """Say nothing of clients that left; of all else, what the library says."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

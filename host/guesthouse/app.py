@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guesthouse.clock import Clock, SystemClock
 from guesthouse.config import EngineConfig
+from guesthouse.errors import StorageFault
 from guesthouse.ledger.sql import SqlLedger
 from guesthouse.model.retry import RetryPolicy
 from guesthouse.pipeline.accept import FrontDoor
@@ -58,7 +59,7 @@ async def open_host(
     Raises `OperatorError`: what of the folder or the system can't be used.
     """
     clock = clock or SystemClock()
-    await asyncio.to_thread(data.mkdir, mode=0o700, parents=True, exist_ok=True)
+    await asyncio.to_thread(_make, data)
     engine = engine or EngineConfig(cache_folder=data / CACHE_FOLDER)
     async with AsyncExitStack() as stack:
         database = f"sqlite:///{data / DATABASE_FILE}"
@@ -88,6 +89,13 @@ async def open_host(
         working = asyncio.create_task(host.worker.run(), name="guesthouse-worker")
         stack.push_async_callback(_end, working)
         yield host
+
+
+def _make(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFault(f"the data folder {data} can't be made: {error.strerror}", reason="unreachable") from None
 
 
 async def _end(working: "asyncio.Task[None]") -> None:

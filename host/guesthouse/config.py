@@ -5,6 +5,10 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 MIB = 1 << 20
+TOKEN_FILE = "admin.token"  # noqa: S105 - the file's name, not a token
+"""The file in the data folder with an administrator's token: the token and nothing else."""
+ADDRESS_FILE = "address"
+"""The file in the data folder in which a running host says where it listens, for the commands on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +45,6 @@ class EngineConfig:
     """Where compiled artefacts are kept; None keeps none on disk."""
     allow_private: tuple[IPv4Network | IPv6Network, ...] = ()
     """Exceptions to the table of addresses that guests never reach."""
+    own_listeners: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports that the host itself listens on; no exception covers them."""
     compiler: CompilerConfig = field(default_factory=CompilerConfig)

@@ -10,13 +10,14 @@ import wasmtime
 from tests.support.wasm_modules import PARTS, body, guest, module, one_function, section, wat
 
 from guesthouse.errors import RejectedModule
-from guesthouse.runtime.wasm import bounds
+from guesthouse.runtime.wasm import bounds, checkpoints
 from guesthouse.runtime.wasm.binary import encode_name, encode_unsigned
 from guesthouse.runtime.wasm.inspect import inspect
 from guesthouse.runtime.wasm.module import parse
 from guesthouse.runtime.wasm.nesting import check_nesting
 from guesthouse.runtime.wasm.opcodes import scan_code
 from guesthouse.runtime.wasm.shape import PAGE_BYTES
+from guesthouse.runtime.wasm.slicing import slice_code
 from guesthouse.runtime.wasm.snapshot import instrument, why_not, write
 
 FUZZ_SECONDS = 5.0
@@ -29,6 +30,14 @@ BOMB_MEMORY_BYTES = 200 << 20
 
 SEEDS = (
     guest(),
+    guest(
+        '(table 2 funcref) (elem $e funcref (ref.null func)) (data $p "passive")',
+        "(func (param i32) (block (table.fill (i32.const 0) (ref.null func) (local.get 0)) (br_if 0 (local.get 0)))"
+        " (loop (memory.fill (i32.const 0) (i32.const 1) (local.get 0)) (br_if 0 (i32.eqz (local.get 0))))"
+        " (if (local.get 0) (then (table.copy (i32.const 0) (i32.const 1) (i32.const 0))) (else (return)))"
+        " (table.init $e (i32.const 0) (i32.const 0) (i32.const 1))"
+        " (memory.init $p (i32.const 0) (i32.const 0) (i32.const 1)))",
+    ),
     guest(
         '(import "guesthouse_v1" "log" (func (param i32 i32 i32)))',
         '(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))',
@@ -59,6 +68,12 @@ POISON = (
 )
 
 
+@pytest.fixture
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put checkpoints into small functions too."""
+    monkeypatch.setattr(checkpoints, "STRETCH_BYTES", 8)
+
+
 @pytest.fixture(scope="module")
 def engine() -> wasmtime.Engine:
     """Switch off the proposals that Guesthouse switches off, as far as the engine's Python API lets us."""
@@ -83,12 +98,15 @@ def read(data: bytes) -> list[bytes]:
     shape = parse(data)
     facts = scan_code(shape, data)
     check_nesting(shape, data)
+    checkpoints.checkpoints(shape, data)
     inspect(shape)
+    data = slice_code(shape, data)
+    shape = parse(data)
     if why_not(shape, facts) is not None or shape.memories[0].minimum > 1:
-        return []
+        return [data]
     opened = instrument(shape, data)
     memory = (b"state".ljust(PAGE_BYTES // 2, b"\0") * 2) * shape.memories[0].minimum
-    return [opened.data, write(shape, data, memory=memory, values=[1] * len(opened.global_names))]
+    return [data, opened.data, write(shape, data, memory=memory, values=[1] * len(opened.global_names))]
 
 
 def refusal(data: bytes) -> str | None:
@@ -127,6 +145,7 @@ def mutate(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.usefixtures("short_stretches")
 def test_mutated_modules_are_refused_or_read() -> None:
     """Never another error, never slow, never an endless message."""
     chance = random.Random(20)  # noqa: S311 - repeatable, not secret
@@ -142,8 +161,9 @@ def test_mutated_modules_are_refused_or_read() -> None:
     assert min(refused, passed) > 100
 
 
+@pytest.mark.usefixtures("short_stretches")
 def test_nothing_invalid_is_made_of_something_valid(engine: wasmtime.Engine) -> None:
-    """What the engine accepts stays acceptable when it is instrumented or written as a snapshot."""
+    """What the engine accepts stays acceptable when it is sliced, instrumented or written as a snapshot."""
     chance = random.Random(21)  # noqa: S311 - repeatable, not secret
     made = 0
     while made < 200:

@@ -4,7 +4,7 @@ import pytest
 from tests.support.guests import host, minimal
 from tests.support.hostile import PLENTY, Case, Gauntlet, Upload
 
-from guesthouse.errors import DeadlineExceeded, FuelExhausted
+from guesthouse.errors import DeadlineExceeded, FuelExhausted, MemoryExhausted
 from guesthouse.model.limits import Limits
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +19,17 @@ UNSNAPSHOTTED = "(table 1 funcref) (func (table.set (i32.const 0) (ref.null func
 """Code that may change the table, so that each instance must be initialised anew."""
 
 LESS = Limits(fuel=20_000_000)
+
+
+def stores(pages: range) -> str:
+    """Write a store into each of these pages of 4 KiB, without a loop."""
+    return "".join(f"(i32.store8 (i32.const {page * 4_096}) (i32.const 1))" for page in pages)
+
+
+def leap(pages: range) -> str:
+    """Write such stores, and a branch that leaves out code as long as theirs."""
+    return f"(block {stores(pages)} (br 0) {stores(pages)})"
+
 
 CASES = (
     Case("a loop without end", minimal(call=FOR_EVER), FuelExhausted, "100,000,000 units"),
@@ -81,6 +92,31 @@ CASES = (
     Case(
         "bulk operations one after the other, with no loop between them to be stopped at",
         minimal(memory="512", call="(memory.fill (i32.const 0) (i32.const 1) (i32.const 33554432))" * 100 + FOR_EVER),
+        FuelExhausted,
+    ),
+    Case(
+        "stores to thousands of untouched pages in a row",
+        minimal(memory="520", call=stores(range(8_000)) + FOR_EVER),
+        FuelExhausted,
+        limits=LESS,
+    ),
+    Case(
+        "stores to untouched pages, with branches over whatever is put between them",
+        minimal(memory="520", call="".join(leap(range(at, at + 220)) for at in range(0, 7_920, 220)) + FOR_EVER),
+        FuelExhausted,
+        limits=LESS,
+    ),
+    Case(
+        "a memory that is asked to grow again and again",
+        minimal(call="(drop (memory.grow (i32.const 1)))" * 300_000 + "(unreachable)"),
+        MemoryExhausted,
+    ),
+    Case(
+        "copies of the whole table one after the other",
+        minimal(
+            extra="(table 65536 funcref)",
+            call="(table.copy (i32.const 0) (i32.const 1) (i32.const 65535))" * 1_400 + FOR_EVER,
+        ),
         FuelExhausted,
     ),
 )

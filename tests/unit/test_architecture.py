@@ -11,7 +11,7 @@ import guesthouse
 ROOT = Path(guesthouse.__file__).parent
 LAYERS = (
     ("cli",),
-    ("app",),
+    ("app", "serving"),
     ("api", "console"),
     ("pipeline",),
     ("runtime", "queue", "registry", "ledger"),

@@ -7,8 +7,9 @@ from guesthouse.cli.exits import Exit
 from guesthouse.cli.findings import Findings, InstanceCost, examine
 from guesthouse.cli.inputs import read_module
 from guesthouse.cli.loop import run_to_end
-from guesthouse.cli.shapes import findings_shape, print_json, rejection_shape
-from guesthouse.cli.text import Ink, count, plain, print_lines, row, size
+from guesthouse.cli.output import print_json, print_lines
+from guesthouse.cli.shapes import findings_shape, rejection_shape
+from guesthouse.cli.text import Ink, count, plain, row, size
 from guesthouse.errors import RejectedModule
 from guesthouse.model.reply import Setting
 from guesthouse.runtime.wasm.inspect import Inspection

@@ -34,6 +34,31 @@ exit status:
   130  interrupted (Ctrl-C)
 """
 
+EXITS_OF_SERVE: Final = """\
+exit status:
+  0    stopped as told, by Ctrl-C or SIGTERM
+  2    the command can't be carried out as given
+  3    the host can't work: the address, the data folder, the engine
+"""
+
+EXITS_OF_HOST: Final = """\
+exit status:
+  0    done
+  1    the function is at fault: its module is rejected
+  2    the command can't be carried out as given: options, files, names that don't exist, a wrong token
+  3    the host is at fault: it can't be reached, or can't do its work
+  130  interrupted (Ctrl-C)
+"""
+
+EXITS_OF_APPLY: Final = """\
+exit status:
+  0    the host is as the file says
+  1    it isn't: with --dry-run, something would change; without, a module is rejected
+  2    the file can't be applied: what is wrong with it is printed, or what the host refuses
+  3    the host is at fault: it can't be reached, or can't do its work
+  130  interrupted (Ctrl-C)
+"""
+
 
 class BadInput(CallerError):
     """The command line, or a file that it names, can't be used; the message says where and why."""

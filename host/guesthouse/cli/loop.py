@@ -1,6 +1,6 @@
-"""Runs one coroutine on a loop of its own, and ends it cleanly on Ctrl-C.
+"""Runs one coroutine on a loop of its own, and ends it cleanly on Ctrl-C, a server on SIGTERM as well.
 
-The signal becomes a callback of the loop, so no Python signal handler raises while an engine lives.
+A signal becomes a callback of the loop, so no Python signal handler raises while an engine lives.
 """
 
 import asyncio
@@ -19,6 +19,29 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Run *work*; its result. Ctrl-C cancels it, and is ``KeyboardInterrupt`` once the loop is closed."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_interruptible(work))
+
+
+def run_until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
+    """Run what *work* makes of an event that SIGTERM or Ctrl-C sets; its result. The second Ctrl-C ends it at once."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_stoppable(work))
+
+
+async def _stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def interrupt() -> None:
+        if stop.is_set():
+            os._exit(Exit.INTERRUPTED)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        return await work(stop)
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:

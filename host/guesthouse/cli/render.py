@@ -4,11 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from guesthouse.cli.exchanges import exchange_lines, log_line
 from guesthouse.cli.text import Ink, body, count, one_line, plain, row, shortened, size
 from guesthouse.cli.trial import Trial
 from guesthouse.errors import FunctionError, RejectedModule
 from guesthouse.model.reply import ItemResult, Reply, WebhookResponse
-from guesthouse.model.report import HttpExchange, LogLevel, LogLine, Report
+from guesthouse.model.report import HttpExchange, Report
 from guesthouse.model.verdict import Verdict
 
 MOST_SHOWN = 20
@@ -110,33 +111,16 @@ def _logs(report: Report, ink: Ink) -> Iterator[str]:
     if not report.logs and not dropped:
         return
     yield from _heading("Log", ink)
-    yield from (_log_line(line, ink) for line in report.logs)
+    yield from (log_line(line, ink) for line in report.logs)
     if dropped:
         yield f"  {count(dropped, 'line')} beyond the limit left out"
-
-
-def _log_line(line: LogLine, ink: Ink) -> str:
-    level = f"{line.level.name.lower():<5}"
-    mark = {LogLevel.ERROR: ink.bad, LogLevel.WARN: ink.mixed, LogLevel.DEBUG: ink.faint}.get(line.level, str)
-    return f"  {line.at_ms:>5,} ms  {mark(level)}  " + plain(line.message).replace("\n", "\n" + " " * 19)
 
 
 def _http(exchanges: tuple[HttpExchange, ...], ink: Ink) -> Iterator[str]:
     if exchanges:
         yield from _heading("HTTP", ink)
     for exchange in exchanges:
-        yield f"  {exchange.started_ms:>5,} ms  {plain(exchange.method)} {shortened(exchange.url)}"
-        yield f"{'':12}request   {body(exchange.request_body, exchange.request_bytes)}"
-        yield from (f"{'':12}{line}" for line in _answer(exchange, ink))
-
-
-def _answer(exchange: HttpExchange, ink: Ink) -> Iterator[str]:
-    took = f"in {exchange.duration_ms:,} ms"
-    if exchange.status is not None:
-        mark = ink.good if exchange.status < 400 else ink.bad  # noqa: PLR2004 - errors begin here, in HTTP
-        yield f"response  {mark(str(exchange.status))} {took}, {body(exchange.response_body, exchange.response_bytes)}"
-    if exchange.error is not None:
-        yield f"failed    {ink.bad(exchange.error)} {took}: {one_line(exchange.error_message or '')}"
+        yield from exchange_lines(exchange, ink)
 
 
 def _cost(trial: Trial, ink: Ink) -> Iterator[str]:

@@ -5,10 +5,10 @@ from argparse import Namespace
 from guesthouse.cli.exits import BadInput, Exit
 from guesthouse.cli.inputs import STDIN, read_json, read_module, read_object
 from guesthouse.cli.loop import run_to_end
+from guesthouse.cli.output import print_json, print_lines
 from guesthouse.cli.payloads import payload_of
 from guesthouse.cli.render import trial_lines
-from guesthouse.cli.shapes import print_json, trial_shape
-from guesthouse.cli.text import print_lines
+from guesthouse.cli.shapes import trial_shape
 from guesthouse.cli.trial import Plan, carry_out
 from guesthouse.model.capability import Capabilities, Secret
 from guesthouse.model.limits import Limits

@@ -3,7 +3,6 @@
 Output is ASCII: whatever a terminal or a log might stumble over is escaped.
 """
 
-import json
 from base64 import b64encode
 from typing import Any
 
@@ -18,11 +17,6 @@ from guesthouse.model.reply import ItemResult, Reply, WebhookResponse
 from guesthouse.model.report import HttpExchange
 
 Shape = dict[str, Any]
-
-
-def print_json(shape: Shape) -> None:
-    """Print a shape to stdout."""
-    print(json.dumps(shape, indent=2))
 
 
 def _measured(value: object) -> Shape:

@@ -1,8 +1,7 @@
 """Text for terminals: safe, short, aligned, and coloured only where that is wanted."""
 
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -112,8 +111,3 @@ def row(label: str, *values: str) -> Iterator[str]:
     lines = [line for value in values for line in value.split("\n")] or ["none"]
     for index, line in enumerate(lines):
         yield f"  {'' if index else label:<{_LABEL_CHARS}}{line}".rstrip()
-
-
-def print_lines(lines: Callable[[Ink], Iterable[str]]) -> None:
-    """Print lines to stdout, in the ink that suits it."""
-    print("\n".join(lines(Ink.for_stream(sys.stdout))))

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from guesthouse.abi.call import CallContext
 from guesthouse.clock import Clock
-from guesthouse.errors import GuesthouseError, NotFound, OperatorError
+from guesthouse.errors import GuesthouseError, NotFound, OperatorError, RejectedModule
 from guesthouse.ids import new_id, new_ids
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.record import AttemptRecord
@@ -45,16 +45,20 @@ class Executor:
         delivery = leases[0].delivery
         try:
             assignment = await self._registry.within(delivery.tenant_id).assignment(delivery.destination_id)
-            return await self._attempt(assignment, leases)
         except NotFound as error:
-            return [self._gone(lease, error) for lease in leases]
+            return [self._unfit(lease, DESTINATION_GONE, error) for lease in leases]
         except OperatorError as error:
-            _log.warning("attempt.postponed", extra={"destination": delivery.destination_id, "code": error.code})
-            return [self._postponed(lease) for lease in leases]
+            return self._postponed(leases, error)
+        return await self._attempt(assignment, leases)
 
     async def _attempt(self, assignment: Assignment, leases: Sequence[Lease]) -> list[Settlement]:
         started_at_ms = self._clock.now_ms()
-        report = await self._invoke(assignment, leases)
+        try:
+            report = await self._invoke(assignment, leases)
+        except RejectedModule as error:
+            return [self._unfit(lease, error.code, error) for lease in leases]
+        except OperatorError as error:
+            return self._postponed(leases, error)
         if report.error is not None and not report.error.retryable and len(leases) > 1:
             half = len(leases) // 2
             return await self._attempt(assignment, leases[:half]) + await self._attempt(assignment, leases[half:])
@@ -118,7 +122,8 @@ class Executor:
             settlements.append(_settlement(lease, judged, due_at_ms, record))
         return settlements
 
-    def _gone(self, lease: Lease, error: GuesthouseError) -> Settlement:
+    def _unfit(self, lease: Lease, code: str, error: GuesthouseError) -> Settlement:
+        """End a delivery that no attempt can help; it can be replayed when the cause is gone."""
         now = self._clock.now_ms()
         record = AttemptRecord(
             attempt_id=new_id("att"),
@@ -135,18 +140,20 @@ class Executor:
             ended_at_ms=now,
             outcome=Outcome.DEAD,
             reason=str(error),
-            code=DESTINATION_GONE,
+            code=code,
             verdict=None,
         )
         return Settlement(delivery_id=lease.delivery.id, token=lease.token, outcome=Outcome.DEAD, record=record)
 
-    def _postponed(self, lease: Lease) -> Settlement:
-        return Settlement(
-            delivery_id=lease.delivery.id,
-            token=lease.token,
-            outcome=Outcome.GIVEN_BACK,
-            due_at_ms=self._clock.now_ms() + HOST_FAULT_MS,
-        )
+    def _postponed(self, leases: Sequence[Lease], error: OperatorError) -> list[Settlement]:
+        destination_id, due_at_ms = leases[0].delivery.destination_id, self._clock.now_ms() + HOST_FAULT_MS
+        _log.warning("attempt.postponed", extra={"destination": destination_id, "code": error.code})
+        return [given_back(lease, due_at_ms) for lease in leases]
+
+
+def given_back(lease: Lease, due_at_ms: int | None = None) -> Settlement:
+    """Settle a lease as if it had not been: no attempt is counted."""
+    return Settlement(delivery_id=lease.delivery.id, token=lease.token, outcome=Outcome.GIVEN_BACK, due_at_ms=due_at_ms)
 
 
 def _settlement(lease: Lease, judged: Judgement, due_at_ms: int | None, record: AttemptRecord) -> Settlement:

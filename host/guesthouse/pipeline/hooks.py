@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
+from msgspec import structs
 
 from guesthouse.abi.call import CallContext, Webhook
 from guesthouse.clock import Clock
@@ -16,6 +17,7 @@ from guesthouse.model.normalise import normalise_emitted
 from guesthouse.model.normalise_frame import make_frame
 from guesthouse.model.record import AttemptRecord, EventFate, EventRecord
 from guesthouse.model.registry import Assignment, Source
+from guesthouse.model.reply import Reply
 from guesthouse.model.report import Report
 from guesthouse.model.verdict import Verdict
 from guesthouse.pipeline.accept import FrontDoor
@@ -27,7 +29,7 @@ WEBHOOK = "webhook"
 """The type of the ledger's record of a request whose function did not end well."""
 HANDLER = "onRequest"
 _KEPT = "the function did not handle the request; it is kept and can be replayed"
-_ANSWERS: Mapping[Verdict | None, int] = MappingProxyType({Verdict.DONE: 200, Verdict.DROP: 200})
+_GOOD: Mapping[Verdict, Outcome] = MappingProxyType({Verdict.DONE: Outcome.SUCCEEDED, Verdict.DROP: Outcome.DISCARDED})
 
 _log = logging.getLogger(__name__)
 
@@ -53,23 +55,39 @@ class SourceHooks:
     async def run(self, source: Source, webhook: Webhook, ip: str | None = None) -> HookAnswer:
         """Run a source's function on a request; what it emits is durable before the answer is given."""
         started_at_ms = self._clock.now_ms()
-        assignment = await self._registry.within(source.tenant_id).assignment(source.id)
-        report = await self._invoke(assignment, source, webhook)
+        assignment, report = await self._invoke(source, webhook)
         reply = report.reply
-        if reply is None or reply.verdict not in _ANSWERS:
-            await self._keep(assignment, source, webhook, report, started_at_ms)
+        if reply is None or reply.verdict not in _GOOD:
+            event = _event(source, webhook, new_id("dlv"), started_at_ms)
+            attempt = self._attempt(event, assignment, report, started_at_ms)
+            await self._queue.accept([], [event, attempt])
+            extra = {"source": source.id, "delivery": attempt.delivery_id, "code": attempt.code}
+            _log.warning("webhook.kept", extra=extra)
             is_late = isinstance(report.error, DeadlineExceeded)
             return HookAnswer(status=504 if is_late else 502, body=_KEPT.encode())
-        if reply.events:
-            frame = make_frame(source_id=source.id, received_at_ms=started_at_ms, ip=ip)
-            await self._door.accept(source, [normalise_emitted(event, frame) for event in reply.events])
+        await self._emit(source, reply, started_at_ms, ip)
         if reply.response is None:
             return HookAnswer()
         return HookAnswer(status=reply.response.status, headers=reply.response.headers, body=reply.response.body)
 
-    async def _invoke(self, assignment: Assignment, source: Source, webhook: Webhook) -> Report:
+    async def replay(self, source: Source, event: EventRecord, delivery_id: str, replay_of: str) -> None:
+        """Run a source's function again on a request that was kept; the ledger learns how that ended."""
+        started_at_ms = self._clock.now_ms()
+        assignment, report = await self._invoke(source, msgspec.msgpack.decode(event.payload, type=Webhook))
+        if report.reply is not None and report.reply.verdict in _GOOD:
+            await self._emit(source, report.reply, started_at_ms, None)
+        again = structs.replace(event, deliveries=((delivery_id, source.id),), replays=((delivery_id, replay_of),))
+        await self._queue.accept([], [again, self._attempt(again, assignment, report, started_at_ms)])
+
+    async def _emit(self, source: Source, reply: Reply, received_at_ms: int, ip: str | None) -> None:
+        if reply.events:
+            frame = make_frame(source_id=source.id, received_at_ms=received_at_ms, ip=ip)
+            await self._door.accept(source, [normalise_emitted(event, frame) for event in reply.events])
+
+    async def _invoke(self, source: Source, webhook: Webhook) -> tuple[Assignment, Report]:
+        assignment = await self._registry.within(source.tenant_id).assignment(source.id)
         module = await self._modules.get(assignment.version.digest)
-        return await module.invoke(
+        report = await module.invoke(
             HANDLER,
             webhook,
             settings=assignment.settings,
@@ -84,41 +102,24 @@ class SourceHooks:
             tenant=source.tenant_id,
             destination=source.id,
         )
+        return assignment, report
 
-    async def _keep(
-        self, assignment: Assignment, source: Source, webhook: Webhook, report: Report, started_at_ms: int
-    ) -> None:
-        """Keep a request whose function did not end well as a dead delivery of the source to itself."""
-        event_id, delivery_id, now = new_id("evt"), new_id("dlv"), self._clock.now_ms()
-        event = EventRecord(
-            event_id=event_id,
-            tenant_id=source.tenant_id,
-            source_id=source.id,
-            message_id=event_id,
-            type=WEBHOOK,
-            name=f"{webhook.method} {webhook.url}"[:200],
-            user_id=None,
-            anonymous_id=None,
-            received_at_ms=started_at_ms,
-            fate=EventFate.ACCEPTED,
-            deliveries=((delivery_id, source.id),),
-            payload=msgspec.msgpack.encode(webhook),
-        )
+    def _attempt(self, event: EventRecord, assignment: Assignment, report: Report, started_at_ms: int) -> AttemptRecord:
         error, reply = report.error, report.reply
-        attempt = AttemptRecord(
+        return AttemptRecord(
             attempt_id=new_id("att"),
             invocation_id=new_id("inv"),
-            delivery_id=delivery_id,
-            event_id=event_id,
-            tenant_id=source.tenant_id,
-            source_id=source.id,
-            destination_id=source.id,
+            delivery_id=event.deliveries[0][0],
+            event_id=event.event_id,
+            tenant_id=event.tenant_id,
+            source_id=event.source_id,
+            destination_id=event.source_id,
             function=assignment.function.name,
             version=assignment.version.digest,
             attempt=1,
             started_at_ms=started_at_ms,
-            ended_at_ms=now,
-            outcome=Outcome.DEAD,
+            ended_at_ms=self._clock.now_ms(),
+            outcome=_GOOD.get(report.verdict, Outcome.DEAD) if report.verdict else Outcome.DEAD,
             reason=str(error) if error else reply.message if reply else None,
             code=error.code if error else reply.code if reply else None,
             verdict=reply.verdict if reply else None,
@@ -127,8 +128,25 @@ class SourceHooks:
             http=report.http,
             usage=report.usage,
         )
-        await self._queue.accept([], [event, attempt])
-        _log.warning("webhook.kept", extra={"source": source.id, "delivery": delivery_id, "code": attempt.code})
+
+
+def _event(source: Source, webhook: Webhook, delivery_id: str, received_at_ms: int) -> EventRecord:
+    """Make the record of a request whose function did not end well: a delivery of the source to itself."""
+    event_id = new_id("evt")
+    return EventRecord(
+        event_id=event_id,
+        tenant_id=source.tenant_id,
+        source_id=source.id,
+        message_id=event_id,
+        type=WEBHOOK,
+        name=webhook.method,  # the URL holds the token
+        user_id=None,
+        anonymous_id=None,
+        received_at_ms=received_at_ms,
+        fate=EventFate.ACCEPTED,
+        deliveries=((delivery_id, source.id),),
+        payload=msgspec.msgpack.encode(webhook),
+    )
 
 
 def _places(error: FunctionError | None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """From what a guest said, or how it broke, to what becomes of its deliveries (the table of DESIGN section 1)."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
@@ -75,7 +76,8 @@ class Judge:
 
 
 def _said(reply: Reply, index: int) -> ItemResult | Reply:
-    return reply if reply.results is None else reply.results[index]
+    # Only a batch's results were checked against their number; a single event may come with any.
+    return reply if not reply.results or index >= len(reply.results) else reply.results[index]
 
 
 def asked_delay_ms(exchanges: Iterable[HttpExchange], now_ms: int) -> int | None:
@@ -91,6 +93,9 @@ def _delay_ms(value: str, now_ms: int) -> int | None:
     if value.isascii() and value.isdigit():
         return int(value[:9]) * 1000
     try:
-        return max(0, int(parsedate_to_datetime(value).timestamp() * 1000) - now_ms)
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:  # written with -0000: UTC, whatever zone this machine is in
+            date = date.replace(tzinfo=UTC)
+        return max(0, int(date.timestamp() * 1000) - now_ms)
     except (ValueError, OverflowError):
         return None

@@ -20,23 +20,28 @@ class Modules:
 
     async def get(self, digest: str) -> Module:
         """Give a version's module; raises `MissingModule`, `EngineClosed`, and `RejectedModule` of a wrong file."""
+        while True:
+            # Shielded: who asked first may be cancelled, and others wait for the same.
+            module = await asyncio.shield(self._task(digest))
+            if not module.is_closed:  # it may have been unloaded between its loading and this line
+                return module
+
+    def _task(self, digest: str) -> asyncio.Task[Module]:
         task = self._loading.get(digest)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._loading[digest] = asyncio.ensure_future(self._load(digest))
             self._make_room()
+            task = self._loading[digest] = asyncio.ensure_future(self._load(digest))
         self._loading.move_to_end(digest)
-        # Shielded: who asked first may be cancelled, and others wait for the same.
-        return await asyncio.shield(task)
+        return task
 
     async def _load(self, digest: str) -> Module:
         return await self._engine.load(await self._registry.module(digest))
 
     def _make_room(self) -> None:
-        while len(self._loading) > self._most:
-            _, oldest = self._loading.popitem(last=False)
-            oldest.add_done_callback(_unload)
-
-
-def _unload(task: asyncio.Task[Module]) -> None:
-    if not task.cancelled() and task.exception() is None:
-        task.result().close()
+        """Unload those used longest ago; never one that is being loaded, as somebody waits for it."""
+        surplus = len(self._loading) + 1 - self._most
+        idle = [digest for digest, task in self._loading.items() if task.done()] if surplus > 0 else []
+        for digest in idle[:surplus]:
+            task = self._loading.pop(digest)
+            if not task.cancelled() and task.exception() is None:
+                task.result().close()

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import msgspec
+from msgspec import structs
 
-from guesthouse.abi.call import Webhook
 from guesthouse.errors import NotFound
 from guesthouse.ids import new_ids
 from guesthouse.ledger.protocol import Ledger
@@ -48,7 +47,8 @@ class DeliveryWork:
         for view in known:
             event = events[view.event_id]
             if event.type == WEBHOOK:
-                await self._replay_webhook(tenant_id, event)
+                source = await self._registry.within(tenant_id).source(event.source_id)
+                await self._hooks.replay(source, event, new[view.id], view.id)
             else:
                 batch.append(_again(event, view, new[view.id]))
         if batch:
@@ -58,10 +58,6 @@ class DeliveryWork:
             without_payload=tuple(view.id for view in views if view.event_id not in events),
             cursor=cursor,
         )
-
-    async def _replay_webhook(self, tenant_id: str, event: EventRecord) -> None:
-        source = await self._registry.within(tenant_id).source(event.source_id)
-        await self._hooks.run(source, msgspec.msgpack.decode(event.payload, type=Webhook))
 
     async def cancel(self, tenant_id: str, delivery_ids: Sequence[str], destination_id: str | None) -> int:
         """See `guesthouse.api.ports.Work.cancel`."""
@@ -121,5 +117,8 @@ def _again(event: EventRecord, view: DeliveryView, delivery_id: str) -> Acceptan
                 destination_id=view.destination_id,
                 replay_of=view.id,
             ),
+        ),
+        record=structs.replace(
+            event, deliveries=((delivery_id, view.destination_id),), replays=((delivery_id, view.id),), passed_over=()
         ),
     )

@@ -17,13 +17,18 @@ from guesthouse.ids import new_id
 from guesthouse.ledger.protocol import Ledger
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.registry import Batching
-from guesthouse.pipeline.breaker import PROBING, Breakers
-from guesthouse.pipeline.execute import Executor
+from guesthouse.pipeline.breaker import CLOSED, Breakers
+from guesthouse.pipeline.execute import Executor, given_back
+from guesthouse.pipeline.judge import RETRIES_EXHAUSTED
 from guesthouse.queue.protocol import Lease, Queue, Room, Settlement
 from guesthouse.registry.protocol import Registry
 
 _log = logging.getLogger(__name__)
 BREAKER = "breaker"
+SUSPECT = 2
+"""Lost leases in a row from which on a delivery is tried alone: hosts die of it, or it was in bad company."""
+SUSPECT_MS = 50
+"""How far apart suspects come due that had to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,9 @@ class Worker:
         self._by_destination: Counter[str] = Counter()
         self._by_tenant: Counter[str] = Counter()
         self._breakers = Breakers()
+        self._suspects: set[str] = set()
+        self._stride = 1
+        """How many may be leased at once. Grows quickly from 1, as few should be at stake after a host was lost."""
         self._running: set[asyncio.Task[None]] = set()
         self._has_place = asyncio.Event()
         self._is_drainer = False
@@ -76,7 +84,8 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled; then running attempts end or are given back, and the lanes are free at once."""
         try:
-            await self._beat()
+            await self._persist(self._beat)
+            await self._persist(self._recover)
             async with asyncio.TaskGroup() as group:
                 for step in (self._beat_later, self._lease, self._drain, self._sweep):
                     group.create_task(self._for_ever(step))
@@ -84,12 +93,23 @@ class Worker:
             await self._stop()
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.current_task()
+        # Asked as well as raised: Python 3.11's wait_for may swallow a cancellation.
+        while task is None or not task.cancelling():
+            await self._persist(step)
+
+    async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Do a step, again and again while it fails: the storage comes back, and a bug must not end the worker."""
         while True:
             try:
                 await step()
             except OperatorError as error:
-                _log.warning("worker.fault", extra={"step": step.__name__, "code": error.code})
-                await asyncio.sleep(self._config.fault_seconds)
+                _log.warning("worker.fault", extra={"code": error.code, "reason": str(error)})
+            except Exception:  # noqa: BLE001 - see above: logged, and tried again
+                _log.exception("worker.bug")
+            else:
+                return
+            await asyncio.sleep(self._config.fault_seconds)
 
     async def _beat_later(self) -> None:
         await asyncio.sleep(self._config.beat_seconds)
@@ -101,7 +121,11 @@ class Worker:
 
     async def _sweep(self) -> None:
         await asyncio.sleep(self._config.beat_seconds)
-        await self._queue.sweep()
+        await self._recover()
+
+    async def _recover(self) -> None:
+        if (await self._queue.sweep()).lost:
+            self._stride = 1
 
     async def _drain(self) -> None:
         if not self._is_drainer:
@@ -120,15 +144,29 @@ class Worker:
             return
         leases = await self._queue.lease(
             *(self._host, self._room),
-            limit=places,
+            limit=min(places, self._stride),
             max_bytes=self._config.lease_bytes,
             wait_seconds=self._config.wait_seconds,
         )
-        for group in await self._grouped(leases):
+        for group in await self._grouped(await self._hold_back(leases)):
             self._claim(group)
             task = asyncio.create_task(self._work(group))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    async def _hold_back(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Give back all but one of those that hosts may be dying of, so that one alone is at stake at a time."""
+        suspects = [lease for lease in leases if lease.lost_leases >= SUSPECT]
+        if not suspects:
+            self._stride = min(2 * self._stride, self._config.deliveries) if leases else self._stride
+            return leases
+        self._stride = 1
+        tried = [] if self._suspects else suspects[:1]
+        self._suspects.update(lease.delivery.id for lease in tried)
+        now = self._clock.now_ms()
+        later = enumerate(suspects[len(tried) :], 1)
+        await self._settle([given_back(lease, now + place * SUSPECT_MS) for place, lease in later])
+        return [lease for lease in leases if lease.lost_leases < SUSPECT] + tried
 
     async def _grouped(self, leases: Sequence[Lease]) -> list[list[Lease]]:
         """Put leases that may share an attempt together; the others stand alone."""
@@ -153,31 +191,25 @@ class Worker:
         try:
             settlements = await self._executor.run(leases)
         except asyncio.CancelledError:
-            await self._settle([_given_back(lease) for lease in leases])
+            await self._settle([given_back(lease) for lease in leases])
             raise
         except Exception:  # noqa: BLE001 - a bug of ours must not lose the delivery
             _log.exception("attempt.bug", extra={"destination": leases[0].delivery.destination_id})
             later = self._clock.now_ms() + 10_000
-            settlements = [_given_back(lease, later) for lease in leases]
+            settlements = [given_back(lease, later) for lease in leases]
         finally:
             self._unclaim(leases)
         await self._mind_breaker(leases[0].delivery.destination_id, settlements)
         await self._settle(settlements)
+        self._suspects.difference_update(lease.delivery.id for lease in leases)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
-        """Settle, again and again while the storage fails: the lease is renewed meanwhile, and a repeat is harmless."""
-        while True:
-            try:
-                await self._queue.settle(settlements)
-            except OperatorError as error:
-                _log.warning("worker.fault", extra={"step": "settle", "code": error.code})
-                await asyncio.sleep(self._config.fault_seconds)
-            else:
-                return
+        """Settle, however long the storage fails: the lease is renewed meanwhile, and a repeat is harmless."""
+        await self._persist(lambda: self._queue.settle(settlements))
 
     async def _mind_breaker(self, destination_id: str, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
-            if settlement.outcome is Outcome.RETRYING:
+            if _is_failure(settlement):
                 hold_ms = self._breakers.failed(destination_id)
                 if hold_ms is not None:
                     _log.warning("breaker.opened", extra={"destination": destination_id, "milliseconds": hold_ms})
@@ -203,7 +235,7 @@ class Worker:
         self._has_place.set()
 
     def _make_room(self, destination_id: str, tenant_id: str | None = None) -> None:
-        most = 1 if self._breakers.state(destination_id) == PROBING else self._config.per_destination
+        most = self._config.per_destination if self._breakers.state(destination_id) == CLOSED else 1
         _note(self._room.destinations, destination_id, most - self._by_destination[destination_id], self._room.default)
         if tenant_id is not None:
             places = self._config.per_tenant - self._by_tenant[tenant_id]
@@ -239,5 +271,6 @@ def _note(places: dict[str, int], key: str, left: int, default: int) -> None:
         places[key] = max(left, 0)
 
 
-def _given_back(lease: Lease, due_at_ms: int | None = None) -> Settlement:
-    return Settlement(delivery_id=lease.delivery.id, token=lease.token, outcome=Outcome.GIVEN_BACK, due_at_ms=due_at_ms)
+def _is_failure(settlement: Settlement) -> bool:
+    is_last = settlement.record is not None and getattr(settlement.record, "code", None) == RETRIES_EXHAUSTED
+    return settlement.outcome is Outcome.RETRYING or is_last

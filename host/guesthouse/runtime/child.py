@@ -28,7 +28,7 @@ from guesthouse.runtime.wasm.inspect import Inspection, inspect
 from guesthouse.runtime.wasm.module import parse
 from guesthouse.runtime.wasm.nesting import check_nesting
 from guesthouse.runtime.wasm.shape import PAGE_BYTES, ModuleShape
-from guesthouse.runtime.wasm.slicing import slice_bulk_operations
+from guesthouse.runtime.wasm.slicing import slice_code
 
 T = TypeVar("T")
 _REFUSED = encode_refusal(Refusal.NOT_SUPPORTED, "the outside world can't be reached while a function is deployed")
@@ -135,12 +135,12 @@ def build(job: Job, module: bytes) -> Artefact:
         description=_describe(workshop, compiled, needs_initialise=needs_initialise),
         needs_initialise=needs_initialise,
         why_not_snapshotted=why_not,
-        memory_min_pages=parse(prepared).memories[0].minimum,
+        memory_min_pages=(parse(prepared) if is_snapshot else shape).memories[0].minimum,
     )
 
 
 def _sliced(shape: ModuleShape, module: bytes) -> tuple[ModuleShape, bytes]:
-    sliced = slice_bulk_operations(shape, module)
+    sliced = slice_code(shape, module)
     return (shape, module) if sliced is module else (parse(sliced), sliced)
 
 

@@ -66,7 +66,7 @@ class Engine:
         self._table_ceiling = config.table_ceiling_elements
         self.deadlines = Deadlines(self.loop)
         self.cache = MemoryCache(clock.monotonic)
-        self.outbound = Outbound(allow_private=config.allow_private)
+        self.outbound = Outbound(allow_private=config.allow_private, own_listeners=lambda: config.own_listeners)
 
     @classmethod
     @asynccontextmanager

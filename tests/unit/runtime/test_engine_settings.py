@@ -77,7 +77,7 @@ NEWER_ARGUED = frozenset(
 
 
 def test_no_switch_is_named_that_the_library_lacks() -> None:
-    """Neither among those that are set nor among those that are argued, but for those that came with a later library."""
+    """Neither among those that are set nor those that are argued, but for what came with a later library."""
     newer = {name.removeprefix("wasmtime_config_").removesuffix("_set") for name in NEWER_SWITCHES} | NEWER_ARGUED
     assert (SWITCHES.keys() | ARGUED.keys()) - switches_of_the_library() <= newer
     assert SWITCHES.keys().isdisjoint(ARGUED)

@@ -40,3 +40,5 @@ BULK_OPERATIONS: Final = 200_000
 """Instructions that are sliced; Go's largest modules have a few thousand."""
 INITIALISED_SEGMENTS: Final = 1_000
 """Data segments that code copies from: each needs a function of its own."""
+CHECKED_BRANCHES: Final = 3_000_000
+"""Branches, and blocks opened or closed, in large functions; Go's largest modules have a few hundred thousand."""

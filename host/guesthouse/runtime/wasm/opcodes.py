@@ -58,11 +58,13 @@ TABLE_CHANGES: Final = frozenset({"table.set", "table.init", "elem.drop", "table
 
 _BRIEF_BULK: Final = rb"\x41(?:[\x00-\x3f]|[\x80-\xff][\x00\x01])\xfc(?:\x0a\x00\x00|\x0b\x00)"
 """``memory.copy`` and ``memory.fill`` whose length is a constant below 256, no longer than a few loads and stores."""
+_SHORT_TABLE: Final = (
+    rb"\x0e(?:" + b"|".join(rb"%b(?:%b){%d}+" % (re.escape(bytes([n])), _NUMBER, n + 1) for n in range(_SHORT)) + rb")"
+)
 _HARMLESS: Final = (
     rb"[\x11\x13]" + _NUMBER + _NUMBER,  # indirect calls
     rb"\x44.{8}",  # f64.const
     rb"\x43.{4}",  # f32.const
-    rb"\x0e(?:" + b"|".join(rb"%b(?:%b){%d}+" % (re.escape(bytes([n])), _NUMBER, n + 1) for n in range(_SHORT)) + rb")",
     rb"\x1c\x01[\x6f\x70\x7b-\x7f]",  # select with a type
     rb"\xfc(?:[\x00-\x07]|\x10%b)" % _NUMBER,  # conversions, table.size
     rb"\xfd(?:[\x00-\x0b\x5c\x5d]%b" % _MEMORY_ARGUMENT  # vector loads and stores
@@ -76,17 +78,20 @@ BRANCH_TABLE: Final = 0x0E
 
 
 @cache
-def run_of(named: frozenset[str], *, structure: bool) -> re.Pattern[bytes]:
+def run_of(named: frozenset[str], *, structure: bool, branches: bool = True) -> re.Pattern[bytes]:
     """Compile the expression for a run of harmless instructions and of those *named*, which are of `INSTRUCTIONS`.
 
-    Without *structure* it stops at what opens or closes a block. It matches the empty run too.
+    Without *structure* it stops at what opens or closes a block; without *branches* at these, and at ``else``. It
+    matches the empty run too.
     """
     openers, end = (rb"\x02-\x04", rb"\x0b") if structure else (b"", b"")
+    jumps, otherwise = (rb"\x0c\x0d", rb"\x05") if branches else (b"", b"")
     patterns = (
         _BRIEF_BULK,  # first, as it begins with an i32.const
-        rb"[\x20-\x25\x41\x42\x0c\x0d\x10\x12%b\x3f\x40\xd0\xd2]" % openers + _NUMBER,  # locals, constants, calls
-        rb"[\x00\x01\x05%b\x0f\x1a\x1b\x45-\xc4\xd1]++" % end,  # no immediate
+        rb"[\x20-\x25\x41\x42%b\x10\x12%b\x3f\x40\xd0\xd2]" % (jumps, openers) + _NUMBER,  # locals, constants, calls
+        rb"[\x00\x01%b%b\x0f\x1a\x1b\x45-\xc4\xd1]++" % (otherwise, end),  # no immediate
         rb"[\x28-\x3e]" + _MEMORY_ARGUMENT,  # loads and stores
+        *((_SHORT_TABLE,) if branches else ()),
         *_HARMLESS,
         *(INSTRUCTIONS[name] for name in sorted(named)),
     )
@@ -197,10 +202,11 @@ def bulk_operations(data: bytes, body: Body) -> Iterator[BulkOperation]:
         if group := found.lastindex:
             yield BulkOperation(_BULK_NAMES[group - 1], found.start(group), at)
         elif at < end:
-            at = _over_branch_table(data, at, end)
+            at = over_branch_table(data, at, end)
 
 
-def _over_branch_table(data: bytes, at: int, end: int) -> int:
+def over_branch_table(data: bytes, at: int, end: int) -> int:
+    """Step over a long branch table; `RejectedModule` at anything else."""
     after = after_branch_table(data, at, end) if data[at] == BRANCH_TABLE else None
     if after is None:
         raise fault(f"the module holds an instruction that Guesthouse doesn't know, {data[at]:#04x}", at)

@@ -1,8 +1,9 @@
-"""Slice bulk memory operations, so that no single one keeps the host from its other work.
+"""Slice a module's code, so that no stretch of it keeps the host from its other work.
 
-``memory.fill``, ``memory.copy`` and ``memory.init`` are each one call into the engine that nothing can interrupt: a
-first touch of 64 MiB takes 30 to 100 ms. Here each becomes a call of a function added behind the module's own, which
-works in chunks (see `chunked`): the engine looks at its clock where a function is entered and where a loop goes round.
+The engine looks at its clock where a function is entered and where a loop goes round; nothing else can be interrupted.
+``memory.fill``, ``memory.copy`` and ``memory.init`` are each one call into the engine: a first touch of 64 MiB takes 30
+to 100 ms. Here each becomes a call of a function added behind the module's own, which works in chunks (see `chunked`).
+Long stretches of code get empty loops (see `checkpoints`).
 
 What a guest can tell stays the same. Where an operation reaches out of bounds, the whole of it is left to the engine,
 which traps before it writes anything; nobody else sees the memory between two chunks. ``memory.copy`` goes forward or
@@ -12,20 +13,23 @@ Operations whose length is a constant below 256 bytes stay as well: the engine t
 them in Go's modules, and they take no longer than the same in a guest's own code.
 
 Fuel: the engine charges one unit for each byte; the detour adds 9 for each operation, and 15 to 20 for each chunk.
+Empty loops take none.
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from guesthouse.errors import RejectedModule
 from guesthouse.runtime.wasm import bounds, chunked, function_names
 from guesthouse.runtime.wasm.binary import Reader, encode_unsigned
+from guesthouse.runtime.wasm.checkpoints import CHECKPOINT, checkpoints
 from guesthouse.runtime.wasm.module import rewrite
 from guesthouse.runtime.wasm.opcodes import bulk_operations
 from guesthouse.runtime.wasm.shape import Kind, ModuleShape, SectionId
 
-SLICER_VERSION: Final = 1
-"""Part of an artefact's key: to be raised whenever `slice_bulk_operations` writes anything different."""
+SLICER_VERSION: Final = 2
+"""Part of an artefact's key: to be raised whenever `slice_code` writes anything different."""
 _ENCODED_TYPE: Final = b"\x60\x03\x7f\x7f\x7f\x00"
 _CALL: Final = b"\x10"
 _INDEX_BYTES: Final = 5
@@ -45,46 +49,56 @@ class _Helper(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """One instruction to be replaced: its bytes are ``data[start:end]``."""
+    """What the bytes ``data[start:end]`` are replaced by: a call, or, between two instructions, a checkpoint."""
 
-    helper: _Helper
     start: int
     end: int
+    helper: _Helper | None = None
 
 
-def slice_bulk_operations(shape: ModuleShape, data: bytes) -> bytes:
-    """Rewrite a module that `inspect` let pass, so that its bulk memory operations run in chunks.
+def slice_code(shape: ModuleShape, data: bytes) -> bytes:
+    """Rewrite a module that `inspect` let pass, so that all its code can be interrupted.
 
-    Equal input gives equal bytes; a module without such operations comes back as it is. No index changes, and code
-    moves only in modules of more than 16,000 functions. The result may be beyond `bounds`: parse it.
+    Equal input gives equal bytes; a module of small functions without bulk operations comes back as it is. No index
+    changes. Code moves only in functions that get checkpoints, and in modules of more than 16,000 functions. The result
+    may be beyond `bounds`: parse it.
 
-    Raises `RejectedModule` for an instruction that isn't known, and for too many bulk operations.
+    Raises `RejectedModule` for an instruction that isn't known, and for too many bulk operations or branches.
     """
     places = _places(shape, data)
-    helpers = sorted({place.helper for found in places.values() for place in found})
-    if not helpers:
+    if not places:
         return data
+    helpers = sorted({place.helper for found in places.values() for place in found if place.helper is not None})
     if len(helpers) > bounds.INITIALISED_SEGMENTS:
         raise RejectedModule(f"the module's code copies from more than {bounds.INITIALISED_SEGMENTS:,} data segments")
     first = len(shape.imported(Kind.FUNCTION)) + len(shape.functions)
     calls = {helper: first + index for index, helper in enumerate(helpers)}
-    contents: dict[int, bytes | None] = {
-        SectionId.FUNCTION: _appended(shape, data, SectionId.FUNCTION, [_type_index(shape)] * len(helpers)),
-        SectionId.CODE: _code(shape, data, places, calls),
-    }
+    contents: dict[int, bytes | None] = {SectionId.CODE: _code(shape, data, places, calls)}
+    if not calls:
+        return rewrite(shape, data, contents)
+    contents[SectionId.FUNCTION] = _appended(shape, data, SectionId.FUNCTION, [_type_index(shape)] * len(calls))
     if chunked.TYPE not in shape.types:
         contents[SectionId.TYPE] = _appended(shape, data, SectionId.TYPE, [_ENCODED_TYPE])
     return rewrite(shape, data, contents, {function_names.SECTION: _names(shape, data, calls)})
 
 
 def _places(shape: ModuleShape, data: bytes) -> dict[int, list[_Place]]:
-    """Find the instructions to be replaced, for each body that has any."""
+    """Find what is to be replaced, in order, for each body that has any."""
+    places = _operations(shape, data)
+    for index, offsets in checkpoints(shape, data).items():
+        added = [_Place(offset, offset) for offset in offsets]
+        places[index] = sorted([*places.get(index, ()), *added], key=itemgetter(0, 1))
+    return places
+
+
+def _operations(shape: ModuleShape, data: bytes) -> dict[int, list[_Place]]:
+    """Find the bulk memory operations."""
     places: dict[int, list[_Place]] = {}
     left = bounds.BULK_OPERATIONS
     for index, body in enumerate(shape.bodies):
         for name, start, end in bulk_operations(data, body):
             segment = Reader(data, start + 2, end).u32() if name == "memory.init" else -1
-            places.setdefault(index, []).append(_Place(_Helper(name, segment), start, end))
+            places.setdefault(index, []).append(_Place(start, end, _Helper(name, segment)))
             left -= 1
             if left < 0:
                 raise RejectedModule(f"the module has more than {bounds.BULK_OPERATIONS:,} bulk memory operations")
@@ -105,7 +119,7 @@ def _appended(shape: ModuleShape, data: bytes, code: int, items: list[bytes]) ->
 
 
 def _code(shape: ModuleShape, data: bytes, places: dict[int, list[_Place]], calls: dict[_Helper, int]) -> bytes:
-    """Give the content of the code section: bodies with calls in them, then the added functions."""
+    """Give the content of the code section: rewritten bodies, then the added functions."""
     section = next(section for section in shape.sections if section.id == SectionId.CODE)
     reader = Reader(data, section.payload, section.end)
     parts = [encode_unsigned(reader.u32() + len(calls))]
@@ -118,13 +132,13 @@ def _code(shape: ModuleShape, data: bytes, places: dict[int, list[_Place]], call
 
 
 def _replaced(entry: bytes, offset: int, places: Sequence[_Place], calls: dict[_Helper, int]) -> bytes:
-    """Put calls into one entry of the code section, which begins at *offset* of the module."""
+    """Put calls and checkpoints into one entry of the code section, which begins at *offset* of the module."""
     reader = Reader(entry)
     reader.u32()
     at = reader.offset
     parts = []
-    for helper, start, end in places:
-        parts += [entry[at : start - offset], _call(calls[helper], end - start)]
+    for start, end, helper in places:
+        parts += [entry[at : start - offset], CHECKPOINT if helper is None else _call(calls[helper], end - start)]
         at = end - offset
     content = b"".join([*parts, entry[at:]])
     size = entry[: reader.offset] if reader.offset + len(content) == len(entry) else encode_unsigned(len(content))

@@ -1,0 +1,1 @@
+"""The ledger: what did happen, append only."""

@@ -1,0 +1,1 @@
+"""The registry: what exists, for whom, and how it is set up."""
