@@ -163,6 +163,7 @@ async def rig_on(
 ) -> AsyncIterator[Rig]:
     """Open a host on a folder, with a receiver; the host works until the block is left."""
     async with Receiver() as receiver, open_host(folder, engine=configured(), worker=worker, retry=retry) as host:
+        host.worker._stride = worker.deliveries  # as of a worker that has been at it for a moment
         tenants = await host.registry.tenants()
         tenant = host.registry.within((tenants[0] if tenants else await host.registry.create_tenant("default")).id)
         sources = await tenant.sources()

@@ -13,6 +13,7 @@ from guesthouse.abi.call import CallContext
 from guesthouse.clock import Clock
 from guesthouse.errors import GuesthouseError, NotFound, OperatorError, RejectedModule
 from guesthouse.ids import new_id, new_ids
+from guesthouse.logs import tell
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.record import AttemptRecord
 from guesthouse.model.registry import Assignment
@@ -147,7 +148,7 @@ class Executor:
 
     def _postponed(self, leases: Sequence[Lease], error: OperatorError) -> list[Settlement]:
         destination_id, due_at_ms = leases[0].delivery.destination_id, self._clock.now_ms() + HOST_FAULT_MS
-        _log.warning("attempt.postponed", extra={"destination": destination_id, "code": error.code})
+        tell(_log, logging.WARNING, "attempt.postponed", destination=destination_id, code=error.code)
         return [given_back(lease, due_at_ms) for lease in leases]
 
 

@@ -11,6 +11,7 @@ from guesthouse.abi.call import CallContext, Webhook
 from guesthouse.clock import Clock
 from guesthouse.errors import DeadlineExceeded, FunctionError, NotFound
 from guesthouse.ids import new_id
+from guesthouse.logs import tell
 from guesthouse.model.answers import HookAnswer
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.normalise import normalise_emitted
@@ -28,6 +29,7 @@ from guesthouse.registry.protocol import Registry
 WEBHOOK = "webhook"
 """The type of the ledger's record of a request whose function did not end well."""
 HANDLER = "onRequest"
+HIDDEN_TOKEN = "token"  # noqa: S105 - what stands in the place of one
 _KEPT = "the function did not handle the request; it is kept and can be replayed"
 _GOOD: Mapping[Verdict, Outcome] = MappingProxyType({Verdict.DONE: Outcome.SUCCEEDED, Verdict.DROP: Outcome.DISCARDED})
 
@@ -50,7 +52,9 @@ class SourceHooks:
         source = await self._registry.source_by_hook_token(hook_token)
         if source is None or source.function_id is None:
             raise NotFound("webhook", "no source function listens here")
-        return await self.run(source, webhook, ip)
+        # Whoever reads the ledger, and the function itself, must not learn where to send more.
+        hidden = structs.replace(webhook, url=webhook.url.replace(hook_token, HIDDEN_TOKEN))
+        return await self.run(source, hidden, ip)
 
     async def run(self, source: Source, webhook: Webhook, ip: str | None = None) -> HookAnswer:
         """Run a source's function on a request; what it emits is durable before the answer is given."""
@@ -61,8 +65,8 @@ class SourceHooks:
             event = _event(source, webhook, new_id("dlv"), started_at_ms)
             attempt = self._attempt(event, assignment, report, started_at_ms)
             await self._queue.accept([], [event, attempt])
-            extra = {"source": source.id, "delivery": attempt.delivery_id, "code": attempt.code}
-            _log.warning("webhook.kept", extra=extra)
+            delivery_id, code = attempt.delivery_id, attempt.code
+            tell(_log, logging.WARNING, "webhook.kept", source=source.id, delivery=delivery_id, code=code)
             is_late = isinstance(report.error, DeadlineExceeded)
             return HookAnswer(status=504 if is_late else 502, body=_KEPT.encode())
         await self._emit(source, reply, started_at_ms, ip)

@@ -15,6 +15,7 @@ from guesthouse.clock import Clock
 from guesthouse.errors import OperatorError
 from guesthouse.ids import new_id
 from guesthouse.ledger.protocol import Ledger
+from guesthouse.logs import tell
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.registry import Batching
 from guesthouse.pipeline.breaker import CLOSED, Breakers
@@ -104,9 +105,9 @@ class Worker:
             try:
                 await step()
             except OperatorError as error:
-                _log.warning("worker.fault", extra={"code": error.code, "reason": str(error)})
-            except Exception:  # noqa: BLE001 - see above: logged, and tried again
-                _log.exception("worker.bug")
+                tell(_log, logging.WARNING, "worker.fault", code=error.code, reason=str(error))
+            except Exception as bug:  # noqa: BLE001 - see above: logged, and tried again
+                tell(_log, logging.ERROR, "worker.bug", error=bug)
             else:
                 return
             await asyncio.sleep(self._config.fault_seconds)
@@ -193,8 +194,8 @@ class Worker:
         except asyncio.CancelledError:
             await self._settle([given_back(lease) for lease in leases])
             raise
-        except Exception:  # noqa: BLE001 - a bug of ours must not lose the delivery
-            _log.exception("attempt.bug", extra={"destination": leases[0].delivery.destination_id})
+        except Exception as bug:  # noqa: BLE001 - a bug of ours must not lose the delivery
+            tell(_log, logging.ERROR, "attempt.bug", error=bug, destination=leases[0].delivery.destination_id)
             later = self._clock.now_ms() + 10_000
             settlements = [given_back(lease, later) for lease in leases]
         finally:
@@ -212,7 +213,7 @@ class Worker:
             if _is_failure(settlement):
                 hold_ms = self._breakers.failed(destination_id)
                 if hold_ms is not None:
-                    _log.warning("breaker.opened", extra={"destination": destination_id, "milliseconds": hold_ms})
+                    tell(_log, logging.WARNING, "breaker.opened", destination=destination_id, milliseconds=hold_ms)
                     with contextlib.suppress(OperatorError):
                         await self._queue.hold(destination_id, self._clock.now_ms() + hold_ms, BREAKER)
             elif settlement.outcome is not Outcome.GIVEN_BACK:

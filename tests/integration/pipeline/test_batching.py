@@ -25,7 +25,6 @@ async def run_together(
     destination = await rig.destination(behaviour, batching=more.pop("batching", Batching()), **more)
     await rig.host.work.pause(rig.tenant.tenant_id, destination.id)
     entries = await rig.send(*({"properties": one} for one in properties))
-    rig.host.worker._stride = 100  # as of a worker that has been at it for a moment
     await rig.host.work.resume(rig.tenant.tenant_id, destination.id)
     return [await rig.ended_one(entry.event_id) for entry in entries]
 

@@ -163,3 +163,10 @@ def test_the_parts_are_all_needed() -> None:
     for part in PARTS:
         with pytest.raises(RejectedModule):
             inspect(parse(guest(**{part: ""})))
+
+
+def test_a_function_that_is_too_large_is_refused_by_its_authors_size() -> None:
+    """The parser lets a little more pass, for functions that grew when they were rewritten."""
+    large = wat(f'(module (memory (export "memory") 1) (func {"(drop (i32.const 1))" * 700_000}))')
+    with pytest.raises(RejectedModule, match=r"bytes in one function; 2,097,152 are allowed"):
+        inspect(parse(large))

@@ -25,7 +25,9 @@ LOCALS: Final = 50_000
 LOCAL_GROUPS: Final = 1_000_000
 """Declarations of locals in the whole module."""
 BODY_BYTES: Final = 2 << 20
-"""One function's code; the largest that toolchains make are a few hundred KiB."""
+"""One function's code in an upload; the largest that toolchains make are a few hundred KiB."""
+REWRITTEN_BODY_BYTES: Final = BODY_BYTES + (64 << 10)
+"""One function's code at all: slicing makes the largest ones a little larger."""
 NESTED_LOOPS: Final = 1_000
 """Loops inside one another: the engine's time to compile them grows with the square (100,000: 35 s)."""
 NESTED_BLOCKS: Final = 50_000

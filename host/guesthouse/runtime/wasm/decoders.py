@@ -227,7 +227,7 @@ def bodies(reader: Reader) -> tuple[Body, ...]:
     left = bounds.LOCAL_GROUPS
     found = []
     for _ in range(reader.count("function bodies", bounds.FUNCTIONS)):
-        size = reader.count("bytes in one function", bounds.BODY_BYTES)
+        size = reader.count("bytes in one function", bounds.REWRITTEN_BODY_BYTES)
         end = reader.skip(size) + size
         body = Reader(reader.data, end - size, end)
         left -= _locals(body, left)

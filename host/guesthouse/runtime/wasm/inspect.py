@@ -14,6 +14,7 @@ from guesthouse.abi import contract
 from guesthouse.abi.contract import Signature
 from guesthouse.errors import RejectedModule
 from guesthouse.runtime.wasm.binary import printable
+from guesthouse.runtime.wasm.bounds import BODY_BYTES
 from guesthouse.runtime.wasm.shape import Export, FuncType, Import, Kind, Limits, ModuleShape, Producer
 from guesthouse.runtime.wasm.wasi_signatures import WASI_MODULE, WASI_SIGNATURES
 
@@ -67,7 +68,10 @@ def inspect(shape: ModuleShape, *, offers: Offers = OFFERS) -> Inspection:
 
     Raises `RejectedModule` with every problem found (up to ten), each naming its offender.
     """
-    problems = [*_storage_problems(shape), *_import_problems(shape, offers), *_export_problems(shape)]
+    problems = [
+        *(*_storage_problems(shape), *_size_problems(shape)),
+        *(*_import_problems(shape, offers), *_export_problems(shape)),
+    ]
     if problems:
         more = len(problems) - _SHOWN_PROBLEMS
         shown = [*problems[:_SHOWN_PROBLEMS], *([f"and {more:,} problems more"] if more > 0 else [])]
@@ -100,6 +104,12 @@ def _storage_problems(shape: ModuleShape) -> Iterator[str]:
         yield from _limits_problems("table", table.limits)
     if shape.tags:
         yield "uses exceptions (it has tags), which Guesthouse doesn't support"
+
+
+def _size_problems(shape: ModuleShape) -> Iterator[str]:
+    largest = max((body.end - body.start for body in shape.bodies), default=0)
+    if largest > BODY_BYTES:
+        yield f"has {largest:,} bytes in one function; {BODY_BYTES:,} are allowed"
 
 
 def _limits_problems(what: str, limits: Limits) -> Iterator[str]:
