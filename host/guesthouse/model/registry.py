@@ -130,6 +130,7 @@ class Batching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     events: int = 100
     bytes: int = 1 * MIB
     wait_ms: int = 1_000
+    """Kept, but not heeded yet: a batch is made of what is due at the same time."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
