@@ -13,6 +13,7 @@ as the scheduler may keep it, is later than it would be on a calm machine.
 
 import asyncio
 import hashlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ from guesthouse.runtime.modules import Module
 from guesthouse.runtime.outbound import Outbound
 
 MOST_DELAY_SECONDS = 0.010
+RETRIES = 3
 PROBES = 100
 PROBE_SECONDS = 0.001
 CALM_SECONDS = 0.003
@@ -194,13 +196,22 @@ class Gauntlet:
         """Attack again and again; *attack* makes one attempt and asserts how it ends."""
         first = await self._probe(attack, probes)
         if p99(first.late) >= MOST_DELAY_SECONDS:
-            second = await self._probe(attack, probes)
-            late = min(p99(second.late), p99(second.busy))
+            late = await self._least_late(attack, probes)
             if late >= MOST_DELAY_SECONDS:
                 noise = p99((await self._probe(_work, probes)).late) / CALM_SECONDS
                 allowed = MOST_DELAY_SECONDS * min(max(1.0, noise), MOST_NOISE)
                 assert late < allowed, f"the loop is late by {late * 1000:.1f} ms (p99), {allowed * 1000:.1f} at most"
         await self._entertain()
+
+    async def _least_late(self, attack: Callable[[], Awaitable[None]], probes: int) -> float:
+        """Attack again, up to `RETRIES` times: a guest does the same each time, a busy machine doesn't."""
+        late = math.inf
+        for _ in range(RETRIES):
+            again = await self._probe(attack, probes)
+            late = min(late, p99(again.late), p99(again.busy))
+            if late < MOST_DELAY_SECONDS:
+                break
+        return late
 
     async def _probe(self, attack: Callable[[], Awaitable[None]], probes: int) -> Probe:
         await asyncio.sleep(0)

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +162,8 @@ async def rig_on(
     folder: Path, *, worker: WorkerConfig = QUICK_WORK, retry: RetryPolicy = QUICK_RETRY
 ) -> AsyncIterator[Rig]:
     """Open a host on a folder, with a receiver; the host works until the block is left."""
+    worker = replace(worker, first_leases=worker.deliveries)  # as of one that has been at it for a moment
     async with Receiver() as receiver, open_host(folder, engine=configured(), worker=worker, retry=retry) as host:
-        host.worker._stride = worker.deliveries  # as of a worker that has been at it for a moment
         tenants = await host.registry.tenants()
         tenant = host.registry.within((tenants[0] if tenants else await host.registry.create_tenant("default")).id)
         sources = await tenant.sources()

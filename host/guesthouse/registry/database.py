@@ -28,6 +28,7 @@ T = TypeVar("T")
 _READERS: Final = 2
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 """Of SQLite's machine; some hundred microseconds."""
+_SWITCH_SECONDS: Final = 0.005
 _WRITES: Final = "guesthouse_writes"
 """The execution option that marks connections whose transactions begin by taking the write lock."""
 
@@ -181,8 +182,8 @@ def _touch(path: Path) -> None:
 def _prepare(config: DatabaseConfig, patience: Patience, raw: sqlite3.Connection, _: object) -> None:
     patience.watch(raw)
     raw.isolation_level = None  # transactions are ours alone: see `_begin`
+    _write_ahead(raw, config.busy_seconds)
     for setting in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "trusted_schema=OFF",
@@ -192,6 +193,20 @@ def _prepare(config: DatabaseConfig, patience: Patience, raw: sqlite3.Connection
         "journal_size_limit=67108864",
     ):
         raw.execute(f"PRAGMA {setting}").close()
+
+
+def _write_ahead(raw: sqlite3.Connection, busy_seconds: float) -> None:
+    # Two who switch a new file at once would wait for each other; SQLite tells one of them at once instead.
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_SWITCH_SECONDS)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

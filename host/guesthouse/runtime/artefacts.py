@@ -60,7 +60,9 @@ class ArtefactStore:
     def _mac(self, key: str, artefact: bytes) -> bytes:
         # The key's length first, so that no other split of the same bytes has the same MAC.
         name = key.encode()
-        return hmac.digest(self._key, len(name).to_bytes(8, "little") + name + artefact, "sha256")
+        mac = hmac.new(self._key, len(name).to_bytes(8, "little") + name, "sha256")
+        mac.update(artefact)
+        return mac.digest()
 
     @staticmethod
     def _path(folder: Path, key: str) -> Path:

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterable
 
 from msgspec import DecodeError
 
@@ -22,6 +23,7 @@ from guesthouse.runtime.wasm.snapshot import SNAPSHOTTER_VERSION
 
 _MAX_ANSWER_BYTES = 512 << 20
 _MAX_COMPLAINT_BYTES = 4 << 10
+_PIECE_BYTES = 256 << 10
 _DEATHS = {
     signal.SIGXCPU: "more CPU time than the {cpu} s that it may take",
     signal.SIGKILL: "more time than the {wall:g} s that it may take, or more memory than the machine has",
@@ -94,7 +96,7 @@ class Compiler:
         )
         try:
             async with asyncio.timeout(bounds.wall_seconds):
-                answer, complaint = await _converse(child, len(job).to_bytes(4, "little") + job + module)
+                answer, complaint = await _converse(child, len(job).to_bytes(4, "little") + job, module)
                 status = await child.wait()
         except TimeoutError:
             raise RejectedModule(self._death(-signal.SIGKILL, b"")) from None
@@ -104,7 +106,7 @@ class Compiler:
                 await child.wait()
         return await asyncio.to_thread(self._verdict, status, answer, complaint)
 
-    def _verdict(self, status: int, answer: bytes, complaint: bytes) -> Artefact:
+    def _verdict(self, status: int, answer: bytearray, complaint: bytearray) -> Artefact:
         if status != 0:
             raise RejectedModule(self._death(status, complaint))
         decoded = artefact.decode_answer(answer)
@@ -112,7 +114,7 @@ class Compiler:
             return decoded.artefact
         raise RejectedModule(decoded.fault, decoded.problems)
 
-    def _death(self, status: int, complaint: bytes) -> str:
+    def _death(self, status: int, complaint: bytes | bytearray) -> str:
         text = complaint.decode(errors="replace")
         bounds = self._config.compiler
         if any(words in text for words in _OUT_OF_MEMORY):
@@ -125,7 +127,7 @@ class Compiler:
         return f"preparing the module took {cause}"
 
 
-async def _converse(child: Process, question: bytes) -> tuple[bytes, bytes]:
+async def _converse(child: Process, *question: bytes) -> tuple[bytearray, bytearray]:
     """Write all, read all, at once: a child that does neither mustn't block us."""
     answer, complaint, _ = await asyncio.gather(
         _read(child.stdout, _MAX_ANSWER_BYTES), _read(child.stderr, _MAX_COMPLAINT_BYTES), _write(child, question)
@@ -133,19 +135,20 @@ async def _converse(child: Process, question: bytes) -> tuple[bytes, bytes]:
     return answer, complaint
 
 
-async def _write(child: Process, data: bytes) -> None:
+async def _write(child: Process, question: Iterable[bytes]) -> None:
     if child.stdin is None:
         return
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        child.stdin.write(data)
-        await child.stdin.drain()
+        for part in question:
+            # In pieces: tens of megabytes copied at once would hold up the loop.
+            for start in range(0, len(part), _PIECE_BYTES):
+                child.stdin.write(part[start : start + _PIECE_BYTES])
+                await child.stdin.drain()
     child.stdin.close()
 
 
-async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytes:
-    if stream is None:
-        return b""
+async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytearray:
     kept = bytearray()
-    while chunk := await stream.read(1 << 20):
+    while stream is not None and (chunk := await stream.read(_PIECE_BYTES)):
         kept += chunk[: limit - len(kept)]
-    return bytes(kept)
+    return kept

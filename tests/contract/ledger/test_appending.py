@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.records import FULL, START_MS, STRANGER, TENANT, attempt_record, event_record, retrying
+from tests.support.records import FULL, START_MS, STRANGER, TENANT, attempt_record, event_record, read_all, retrying
 from tests.support.storage import BACKENDS, STRANGE_TEXTS, Place, copied
 
 from guesthouse.errors import NotFound
 from guesthouse.ledger.sql import SqlLedger
 from guesthouse.ledger.writing import SIZES
 from guesthouse.model.delivery import Outcome, State
-from guesthouse.model.record import AttemptRecord, EventRecord, Record
+from guesthouse.model.record import AttemptRecord, Record
 
 pytestmark = pytest.mark.anyio
 
@@ -67,12 +67,7 @@ async def test_batches_of_any_length_are_kept_whole(ledger: SqlLedger, count: in
     """Whatever statements they are cut into."""
     events = [event_record(number, "dst_1") for number in range(count)]
     await ledger.append([*events, *(attempt_record(event) for event in events)])
-    seen: list[EventRecord] = []
-    cursor = None
-    while not seen or cursor:
-        page = await ledger.events(TENANT, cursor=cursor, limit=500)
-        seen += page.items
-        cursor = page.next
+    seen = await read_all(ledger.events, 500)
     assert {event.event_id for event in seen} == {event.event_id for event in events}
     states = {(await ledger.delivery(TENANT, event.deliveries[0][0])).delivery.state for event in events[-3:]}
     assert states == {State.SUCCEEDED}
@@ -192,12 +187,7 @@ async def test_two_processes_append_at_once(ledger: SqlLedger, place: Place) -> 
     command = (sys.executable, "-c", WRITER, str(place.folder))
     writers = [await asyncio.create_subprocess_exec(*command, first, env=environment) for first in ("0", "250")]
     assert [await writer.wait() for writer in writers] == [0, 0]
-    seen: set[tuple[str, State]] = set()
-    cursor = None
-    while not seen or cursor:
-        page = await ledger.deliveries(TENANT, cursor=cursor, limit=500)
-        seen |= {(view.event_id, view.state) for view in page.items}
-        cursor = page.next
+    seen = {(view.event_id, view.state) for view in await read_all(ledger.deliveries, 500)}
     assert seen == {(f"evt_{number}", State.SUCCEEDED) for number in range(750)}
 
 

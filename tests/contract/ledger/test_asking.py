@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.records import FULL, START_MS, TENANT, attempt_record, event_record, retrying
+from tests.support.records import FULL, START_MS, TENANT, attempt_record, event_record, read_all, retrying
 from tests.support.storage import BACKENDS, STRANGE_TEXTS, Place, copied
 
 from guesthouse.errors import CallerError, InvalidInput, QueryTooBroad
 from guesthouse.ledger.paging import PAGE_BYTES
 from guesthouse.ledger.protocol import MAX_LIMIT
 from guesthouse.ledger.sql import SqlLedger
-from guesthouse.ledger.values import AttemptQuery, DeliveryQuery, EventQuery, Page
+from guesthouse.ledger.values import AttemptQuery, DeliveryQuery, EventQuery
 from guesthouse.model.delivery import Outcome, State
 from guesthouse.model.record import EventFate
 from guesthouse.model.report import LogLevel, LogLine
@@ -155,19 +155,6 @@ async def test_a_limit_has_bounds(filled: SqlLedger, limit: int) -> None:
     for ask in questions:
         with pytest.raises(InvalidInput):
             await ask()
-
-
-async def read_all(ask: Any, limit: int) -> list[Any]:  # noqa: ANN401 - one of three questions
-    """Read a list page by page."""
-    items: list[Any] = []
-    cursor = None
-    while True:
-        page: Page[Any] = await ask(TENANT, cursor=cursor, limit=limit)
-        assert 0 < len(page.items) <= limit
-        items += page.items
-        cursor = page.next
-        if cursor is None:
-            return items
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
